@@ -1,0 +1,1 @@
+"""shaman: the registry of built package repositories."""

@@ -1,0 +1,5 @@
+"""`python -m shaman`."""
+
+from shaman.cli import main
+
+main()

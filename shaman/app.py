@@ -1,0 +1,37 @@
+"""The wiring: which rooms make up the application."""
+
+from werkzeug.exceptions import HTTPException
+
+from shaman.config import Config
+from shaman.distros import Releases
+from shaman.errors import ShamanError
+from shaman.store import Store
+from shaman.web import health, nodes, paths, problems, repos, search
+from shaman.web.context import Shaman
+from shaman.web.drain import answer_after_body
+
+BODY_LIMIT = 1024 * 1024
+"""Bytes of a body: a repo with a generous `extra` has a few thousand."""
+
+BODY_WAIT = 20
+"""Seconds for a whole body to arrive; builders send theirs at once, and a slow sender holds a connection."""
+
+
+def create_app(config: Config, store: Store, releases: Releases) -> Shaman:
+    """Return the application that serves `store`. It closes the store when it ends."""
+    app = Shaman("shaman", static_folder=None)
+    app.settings, app.store, app.releases = config, store, releases
+    app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
+    app.config["BODY_TIMEOUT"] = BODY_WAIT
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.url_map.converters["name"] = paths.NameConverter
+    for room in (repos, search, nodes, health):
+        app.register_blueprint(room.blueprint)
+    app.before_request(paths.check_url)
+    app.register_error_handler(ShamanError, problems.handle_shaman_error)
+    app.register_error_handler(HTTPException, problems.handle_http_error)
+    app.register_error_handler(Exception, problems.handle_bug)
+    app.after_serving(store.close)
+    app.asgi_app = paths.keep_slashes(answer_after_body(app.asgi_app))  # type: ignore[assignment,method-assign]
+    return app

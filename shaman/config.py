@@ -1,0 +1,122 @@
+"""Settings: config.toml, then the environment on top; a name that is not known is refused."""
+
+import os
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct, field
+from msgspec.structs import replace
+
+from shaman.errors import Invalid
+from shaman.models import check_url
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1, le=1024)]
+KeyHash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[server]`: where the service listens, with how many processes, and where its own data is."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    workers: Count = 1
+    data_dir: str = "var"
+
+
+class RedisSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[redis]`: the server to use (none: a private one), and the connections of one process to it."""
+
+    url: str = ""
+    connections: Count = 16
+
+
+class User(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[auth.users]]`: who may write; `projects` limits to those named, `key_sha256` is the hex hash of the key."""
+
+    name: Annotated[str, Meta(min_length=1, pattern="^[^:]*$")]
+    key_sha256: KeyHash
+    projects: tuple[str, ...] | None = None
+
+
+class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[auth]`: the users."""
+
+    users: tuple[User, ...] = ()
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set. `distros` adds releases: distro -> version number -> codename."""
+
+    chacra_nodes: tuple[str, ...] = ()
+    fail_check_trigger_path: str = ""
+    server: Server = field(default_factory=Server)
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    auth: Auth = field(default_factory=Auth)
+    distros: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
+    """Return the settings: of `path`, else of SHAMAN_CONFIG, else of config.toml where the command is called.
+
+    Raises Invalid naming the file or variable, the setting and the rule it breaks.
+    """
+    named = path or (Path(environ["SHAMAN_CONFIG"]) if environ.get("SHAMAN_CONFIG") else None)
+    file = named or Path("config.toml")
+    try:
+        config = msgspec.toml.decode(file.read_bytes(), type=Config)
+    except FileNotFoundError:
+        if named:
+            raise Invalid(f"{file}: there is no such file") from None
+        config = Config()
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
+        raise Invalid(f"{file}: {error}") from None
+    for url in config.chacra_nodes:
+        _check_node(f"{file}: chacra_nodes", url)
+    return with_environment(config, environ)
+
+
+def with_environment(config: Config, environ: Mapping[str, str]) -> Config:
+    """Return `config` with what the environment says in its place."""
+    server = replace(
+        config.server,
+        port=_number(environ, "PORT", config.server.port, 0, 65535),
+        workers=_number(environ, "WEB_CONCURRENCY", config.server.workers, 1, 1024),
+        data_dir=environ.get("SHAMAN_DATA_DIR") or config.server.data_dir,
+    )
+    redis = replace(config.redis, url=environ.get("REDIS_URL") or config.redis.url)
+    name, key = environ.get("SHAMAN_API_USER", ""), environ.get("SHAMAN_API_KEY", "")
+    if bool(name) != bool(key):
+        raise Invalid("SHAMAN_API_USER and SHAMAN_API_KEY: only one of the two is set")
+    config = replace(config, server=server, redis=redis)
+    return with_user(config, name, key) if name else config
+
+
+def with_user(config: Config, name: str, key: str) -> Config:
+    """Return `config` with one more user, who may write everywhere."""
+    user = User(name=name, key_sha256=hash_key(key))
+    others = tuple(known for known in config.auth.users if known.name != name)
+    return replace(config, auth=Auth(users=(*others, user)))
+
+
+def hash_key(key: str) -> str:
+    """Return the hex SHA-256 of a key. Keys are random and long, so a slow hash would protect nothing more."""
+    return sha256(key.encode()).hexdigest()
+
+
+def _check_node(name: str, url: str) -> None:
+    check_url(name, url)
+    if not url.startswith(("http://", "https://")):
+        raise Invalid(f"{name}: {url!r} must begin with http:// or https://")
+
+
+def _number(environ: Mapping[str, str], name: str, otherwise: int, low: int, high: int) -> int:
+    text = environ.get(name)
+    if not text:
+        return otherwise
+    if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+        raise Invalid(f"{name}: must be a number from {low} to {high}, not {text!r}")
+    return int(text)

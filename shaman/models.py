@@ -1,0 +1,170 @@
+"""The records of the registry and the bodies that make them; no I/O.
+
+Times are integers: microseconds since 1970, UTC.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+from shaman.errors import Invalid
+
+READY = "ready"
+DELETED = "deleted"
+DEFAULT_FLAVOR = "default"
+
+TEXT_LIMIT = 255
+"""Characters in a name: the longest ref git servers take."""
+
+URL_LIMIT = 2048
+"""Characters in a URL: what the clients' own tools take."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_SHA1 = re.compile(r"[A-Za-z0-9]{1,64}")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z0-9-]+:\d{1,5}(/|$)|localhost:\d{1,5}(/|$)")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Repo(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A built package repository, as the store keeps it.
+
+    `id` stays first: the store writes it into the encoded document itself. `sent` is the `modified` of the sender that
+    was accepted last, `modified` and `created` are the store's. `canonical_version` is told where it is not
+    `distro_version`: the indexes hold what was canonical at the time of the write, and must find it again.
+    """
+
+    id: int
+    project: str
+    ref: str
+    sha1: str
+    distro: str
+    distro_version: str
+    archs: tuple[str, ...]
+    modified: int
+    created: int
+    flavor: str = DEFAULT_FLAVOR
+    url: str = ""
+    chacra_url: str = ""
+    status: str = READY
+    extra: dict[str, Any] = field(default_factory=dict)
+    sent: int | None = None
+    canonical_version: str = ""
+
+    @property
+    def version(self) -> str:
+        """The distro version as the indexes know it."""
+        return self.canonical_version or self.distro_version
+
+
+class PostedRepo(Struct, frozen=True, kw_only=True):
+    """The body of a POST of a repo. `arch` adds one architecture, `archs` is the whole list of them."""
+
+    ref: str | UnsetType = UNSET
+    sha1: str | UnsetType = UNSET
+    distro: str | UnsetType = UNSET
+    distro_version: str | UnsetType = UNSET
+    arch: str | UnsetType = UNSET
+    archs: list[str] | UnsetType = UNSET
+    flavor: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    chacra_url: str | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+    extra: dict[str, Any] | UnsetType = UNSET
+    modified: str | UnsetType = UNSET
+
+
+def check_text(name: str, text: str) -> None:
+    """Raise Invalid unless `text` can be a name: not empty, not blank, not too long, no control characters."""
+    if not text.strip():
+        raise Invalid(f"{name}: must not be empty")
+    if len(text) > TEXT_LIMIT:
+        raise Invalid(f"{name}: longer than {TEXT_LIMIT} characters")
+    if _CONTROL.search(text):
+        raise Invalid(f"{name}: has control characters")
+
+
+def check_sha1(name: str, text: str) -> None:
+    """Raise Invalid unless `text` can be a sha1: 1 to 64 letters or digits, and not the word `latest`."""
+    if not _SHA1.fullmatch(text):
+        raise Invalid(f"{name}: must be 1 to 64 letters or digits")
+    if text.lower() == "latest":
+        raise Invalid(f"{name}: `latest` is the word for the newest sha1, not one")
+
+
+def check_url(name: str, text: str) -> None:
+    """Raise Invalid unless `text` is empty, an http(s) URL, or one without a scheme as some builders send."""
+    if len(text) > URL_LIMIT:
+        raise Invalid(f"{name}: longer than {URL_LIMIT} characters")
+    if _CONTROL.search(text) or text != text.strip():
+        raise Invalid(f"{name}: has control characters or blanks around it")
+    try:
+        urlsplit(text)
+    except ValueError as error:
+        raise Invalid(f"{name}: is not a URL ({error})") from None
+    scheme = _SCHEME.match(text)
+    if scheme and scheme[1].lower() not in {"http", "https"} and not _HOST_AND_PORT.match(text):
+        raise Invalid(f"{name}: must be an http or https URL, not {scheme[1]}:")
+
+
+def check_archs(name: str, archs: list[str]) -> None:
+    """Raise Invalid unless each of `archs` can be a name."""
+    for arch in archs:
+        check_text(name, arch)
+
+
+def check_extra(name: str, extra: dict[str, Any]) -> None:
+    """Raise Invalid if `extra` has a number that could not be sent on."""
+    pending: list[Any] = [extra]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            pending += [*value, *value.values()]
+        elif isinstance(value, list):
+            pending += value
+        elif isinstance(value, int) and not -(2**63) <= value < 2**64:
+            raise Invalid(f"{name}: has a number of more than 64 bits")
+
+
+def check_posted_repo(posted: PostedRepo) -> None:
+    """Raise Invalid naming the first field of `posted` that breaks its rule; absent fields break none."""
+    checks: dict[str, Callable[[str, Any], object]] = dict.fromkeys(
+        ("ref", "distro", "distro_version", "arch", "flavor", "status"), check_text
+    )
+    checks |= {"sha1": check_sha1, "url": check_url, "chacra_url": check_url}
+    checks |= {"archs": check_archs, "extra": check_extra, "modified": parse_time}
+    for name, check in checks.items():
+        value = getattr(posted, name)
+        if value is not UNSET:
+            check(name, value)
+    if posted.status == "any":
+        raise Invalid("status: `any` is the word for all of them, not one")
+    if posted.arch is not UNSET and posted.archs is not UNSET:
+        raise Invalid("arch: give either `arch` or `archs`")
+
+
+def parse_time(name: str, text: str) -> int:
+    """Return the microseconds of an ISO 8601 time: `T` or a blank between, UTC where no zone is told.
+
+    Raises Invalid if `text` is none.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"{name}: is not a time such as 2026-06-17T18:04:30.190595Z") from None
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    microseconds = (time - _EPOCH) // timedelta(microseconds=1)
+    if microseconds < 0:
+        raise Invalid(f"{name}: is before 1970")
+    return microseconds
+
+
+def format_time(microseconds: int, separator: Literal["T", " "] = "T") -> str:
+    """Return the RFC 3339 text of a time, always six decimals; with a blank between, the zone is left out."""
+    text = (_EPOCH + timedelta(microseconds=microseconds)).isoformat(separator, "microseconds").removesuffix("+00:00")
+    return text + "Z" if separator == "T" else text

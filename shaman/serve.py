@@ -1,0 +1,211 @@
+"""`shaman serve`: one parent that owns the socket, the private server and the worker processes.
+
+The parent accepts no connection itself. It starts the workers by fork, starts another when one dies, starts the
+private server again when that dies, and passes a stop signal on; the workers drain and end.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Self
+
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config as HypercornConfig
+
+from shaman.app import create_app
+from shaman.config import Config
+from shaman.distros import Releases
+from shaman.store import ephemeral_store, open_store
+from shaman.store.embedded import Embedded
+
+DRAIN = 1.5
+"""Seconds a worker gives the requests in flight after a stop signal: the whole stop stays under the promised 2."""
+
+LAST_CALL = 0.3
+"""Seconds from the end of the drain until a worker is ended by force."""
+
+TICK = 0.5
+"""Seconds between two looks at the private server, should its end go unnoticed otherwise."""
+
+START_LIMIT = 20
+"""Seconds for a worker to listen; it takes half a second on an idle machine."""
+
+REQUEST_LINE_LIMIT = 256 * 1024
+"""Bytes of a request's line and headers that reach the application, which names what is too long about them."""
+
+BACKLOG = 1024
+"""Connections the kernel keeps waiting; the system's own limit may be lower."""
+
+_log = logging.getLogger(__name__)
+
+_context = multiprocessing.get_context("fork")
+
+
+def serve(config: Config, announce: Callable[[str], None], embedded: Embedded | None, url: str | None) -> int:
+    """Serve until a stop signal; the exit code.
+
+    `url` names the store, None is a store inside the one worker. `embedded` is its private server, if it has one.
+    `announce` is called with the URL of the service as soon as it answers. Must run in the main thread.
+    """
+    with _listening(config.server.host, config.server.port) as listener, _StopSignal() as stop:
+        parent = _Parent(config, listener, url)
+        try:
+            parent.start_workers()
+            announce(_url_of(listener))
+            while not stop.received:
+                parent.start_workers()
+                if embedded and not embedded.alive():
+                    _log.warning("the private server has ended; starting it again")
+                    embedded.start()
+                wait([*parent.sentinels(), stop.awakened], TICK)
+        finally:
+            parent.stop_workers()
+    return 0
+
+
+class _Parent:
+    """The worker processes of one service."""
+
+    def __init__(self, config: Config, listener: socket.socket, url: str | None) -> None:
+        self._config = config
+        self._listener = listener
+        self._url = url
+        self._workers: list[BaseProcess] = []
+
+    def start_workers(self) -> None:
+        """Start what is missing of the workers, and wait until each of them listens."""
+        for dead in [worker for worker in self._workers if worker.exitcode is not None]:
+            _log.error("worker %s has ended with %s; starting another", dead.pid, dead.exitcode)
+            self._workers.remove(dead)
+        starting = []
+        while len(self._workers) < self._config.server.workers:
+            ready, tell = _context.Pipe(duplex=False)
+            worker = _context.Process(target=_work, args=(self._config, self._listener, self._url, tell), daemon=True)
+            worker.start()
+            tell.close()
+            self._workers.append(worker)
+            starting.append(ready)
+        for ready in starting:
+            if not ready.poll(START_LIMIT) or not _received(ready):
+                raise RuntimeError("a worker did not start; the log says why")
+
+    def sentinels(self) -> list[int]:
+        """Return what becomes ready when a worker ends."""
+        return [worker.sentinel for worker in self._workers]
+
+    def stop_workers(self) -> None:
+        """Ask every worker to drain and end; end by force those who do not."""
+        for worker in self._workers:
+            worker.terminate()
+        deadline = time.monotonic() + DRAIN + LAST_CALL
+        for worker in self._workers:
+            worker.join(max(0.0, deadline - time.monotonic()))
+            if worker.exitcode is None:
+                worker.kill()
+                worker.join()
+
+
+def _received(ready: Connection) -> bool:
+    with contextlib.suppress(EOFError):
+        return bool(ready.recv())
+    return False
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
+        yield listener
+
+
+def _url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{host}:{port}"
+
+
+class _StopSignal:
+    """Notes SIGTERM and SIGINT while it is entered; `awakened` becomes readable when one comes."""
+
+    def __init__(self) -> None:
+        self.received = False
+        self.awakened, self._waker = socket.socketpair()
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._waker.setblocking(False)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def _note(self, _number: int, _frame: object) -> None:
+        self.received = True
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(-1)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self.awakened.close()
+        self._waker.close()
+
+
+def _work(config: Config, listener: socket.socket, url: str | None, tell: Connection) -> None:
+    """Be a worker: serve requests until SIGTERM, then drain."""
+    _end_with_parent()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until the loop is there to drain, there is nothing to drain
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent passes it on as SIGTERM
+    asyncio.run(_serve_requests(config, listener, url, tell))
+    sys.stdout.flush()
+
+
+async def _serve_requests(config: Config, listener: socket.socket, url: str | None, tell: Connection) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    releases = Releases(config.distros)
+    store = open_store(url, config, releases) if url else ephemeral_store(config, releases)
+    app = create_app(config, store, releases)
+
+    @app.before_serving
+    async def tell_parent() -> None:
+        tell.send(True)
+        tell.close()
+
+    server = asyncio.create_task(hypercorn_serve(app, _hypercorn_config(listener), shutdown_trigger=stop.wait))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({server, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait({server}, timeout=DRAIN)
+    for task in done:
+        task.result()
+
+
+def _hypercorn_config(listener: socket.socket) -> HypercornConfig:
+    settings = HypercornConfig()
+    settings.bind = [f"fd://{os.dup(listener.fileno())}"]
+    settings.backlog = BACKLOG
+    settings.graceful_timeout = DRAIN
+    settings.h11_max_incomplete_size = REQUEST_LINE_LIMIT
+    settings.include_server_header = False
+    settings.errorlog = None
+    return settings
+
+
+def _end_with_parent() -> None:
+    """Let the kernel end this process when its parent dies, however it dies (Linux only)."""
+    if not sys.platform.startswith("linux"):
+        return
+    set_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(set_death_signal, signal.SIGKILL)
+    if parent == 1 or os.getppid() != parent:
+        os._exit(1)

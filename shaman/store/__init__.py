@@ -1,0 +1,40 @@
+"""The only room that imports redis: bytes of the store to and from the registry's Structs."""
+
+from redis.asyncio import Redis
+
+from shaman.config import Config
+from shaman.distros import Releases
+from shaman.store.connection import ask, connect
+from shaman.store.nodes import Nodes
+from shaman.store.repos import Repos
+from shaman.store.scripts import Scripts
+
+
+class Store:
+    """Everything the registry keeps, by resource."""
+
+    def __init__(self, client: Redis, config: Config, releases: Releases) -> None:
+        """Use `client`; nothing is sent before the first question."""
+        self._client = client
+        self.repos = Repos(client, Scripts(client), releases)
+        self.nodes = Nodes(client, config.chacra_nodes)
+
+    async def ping(self) -> None:
+        """Raise Unavailable unless the store answers."""
+        await ask(self._client.ping)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+
+def open_store(url: str, config: Config, releases: Releases) -> Store:
+    """Return the store at `url`; its connections are made when they are needed."""
+    return Store(connect(url, config.redis.connections), config, releases)
+
+
+def ephemeral_store(config: Config, releases: Releases) -> Store:
+    """Return a store inside this process, empty, gone with it. Needs the `ephemeral` extra."""
+    from fakeredis import FakeAsyncRedis, FakeServer  # noqa: PLC0415 - an extra, only needed here
+
+    return Store(FakeAsyncRedis(server=FakeServer()), config, releases)

@@ -1,0 +1,116 @@
+"""Every key of the store is made here.
+
+User text is percent-quoted inside a key, so braces, colons and blanks in a name cannot reach another key. All keys
+of one project share the hash tag `{P}`: they live in one slot of a cluster, and a script may touch them together.
+
+    shaman:projects                   set         project names that may have records (a superset; see `PROJECTS`)
+    shaman:nodes:turn                 string      how many times a node has been handed out
+    shaman:changes                    channel     wake-ups: the change event's JSON, of every project
+
+    shaman:{P}:repos                  hash        id -> repo document (JSON, see `models.Repo`)
+    shaman:{P}:next-id                string      the last id given out
+    shaman:{P}:identities             hash        16-byte digest of the identity -> id
+    shaman:{P}:gone                   zset        digest of a deleted repo, score = its sender's `modified`
+    shaman:{P}:modified               zset        id, score = modified
+    shaman:{P}:changes                stream      one entry per effective write: field `event`, JSON; capped
+
+    shaman:{P}:refs                   zset        ref, score = modified of its newest repo
+    shaman:{P}:refs:S                 zset        the same over the repos with status S
+    shaman:{P}:sha1s                  zset        sha1, score = modified of its newest repo in any ref
+    shaman:{P}:sha1:H                 zset        id of every repo of sha1 H, score = modified
+
+    shaman:{P}:ref:R:sha1s            zset        sha1, score = modified of its newest repo in ref R
+    shaman:{P}:ref:R:sha1s:S          zset        the same over the repos with status S
+    shaman:{P}:ref:R:cells            zset        `<cell>/<time>/<sha1>/<id>` of every repo of ref R, score 0: the
+                                                  lexical order groups by cell, oldest first within one
+    shaman:{P}:ref:R:rows             hash        sha1 -> its repos in ref R, one `<cell>/<time>/<id>` a line
+
+A score is microseconds since 1970 by the store's clock; a time inside a member is the same in sixteen digits.
+A cell says what a repo was built for, and its state: `<status>/<flavor>/<distro>/<version>/<archs>`, each part
+quoted, the version canonical, the archs canonical, sorted and joined with commas. A ref has few cells (tens) and
+many sha1s (thousands), so the newest repo of each cell costs a jump per cell, whatever the number of records.
+"""
+
+from hashlib import blake2b
+from urllib.parse import quote
+
+PROJECTS = "shaman:projects"
+"""Written before the first record of a project and never removed, as another slot's set cannot change in
+the same script as the record: a reader asks each project whether it has something to show."""
+
+NODE_TURN = "shaman:nodes:turn"
+CHANNEL = "shaman:changes"
+
+
+def quoted(text: str) -> str:
+    """Return `text` as ASCII without any character that separates parts of a key or of a cell."""
+    return quote(text, safe="")
+
+
+def _project(project: str) -> str:
+    return f"shaman:{{{quoted(project)}}}"
+
+
+def repos(project: str) -> str:
+    """Name the hash of the repo documents."""
+    return f"{_project(project)}:repos"
+
+
+def next_id(project: str) -> str:
+    """Name the counter of ids."""
+    return f"{_project(project)}:next-id"
+
+
+def identities(project: str) -> str:
+    """Name the hash from identity to id."""
+    return f"{_project(project)}:identities"
+
+
+def gone(project: str) -> str:
+    """Name the sorted set of deleted identities."""
+    return f"{_project(project)}:gone"
+
+
+def modified(project: str) -> str:
+    """Name the sorted set of all repos in time order."""
+    return f"{_project(project)}:modified"
+
+
+def changes(project: str) -> str:
+    """Name the change stream."""
+    return f"{_project(project)}:changes"
+
+
+def refs(project: str, status: str | None = None) -> str:
+    """Name the sorted set of refs, of repos with `status` only if one is given."""
+    return f"{_project(project)}:refs" + (f":{quoted(status)}" if status else "")
+
+
+def sha1s(project: str) -> str:
+    """Name the sorted set of the project's sha1s."""
+    return f"{_project(project)}:sha1s"
+
+
+def sha1_repos(project: str, sha1: str) -> str:
+    """Name the sorted set of the repos of a sha1 in every ref."""
+    return f"{_project(project)}:sha1:{quoted(sha1)}"
+
+
+def ref_sha1s(project: str, ref: str, status: str | None = None) -> str:
+    """Name the sorted set of a ref's sha1s, of repos with `status` only if one is given."""
+    return f"{_project(project)}:ref:{quoted(ref)}:sha1s" + (f":{quoted(status)}" if status else "")
+
+
+def cells(project: str, ref: str) -> str:
+    """Name the lexical index of a ref's repos by cell."""
+    return f"{_project(project)}:ref:{quoted(ref)}:cells"
+
+
+def rows(project: str, ref: str) -> str:
+    """Name the hash of a ref's repos by sha1."""
+    return f"{_project(project)}:ref:{quoted(ref)}:rows"
+
+
+def digest(*identity: str) -> bytes:
+    """Return the 16 bytes that stand for an identity, given as its parts."""
+    return blake2b("\0".join(identity).encode(), digest_size=16).digest()

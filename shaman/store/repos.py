@@ -1,0 +1,220 @@
+"""Repos in the store: documents in and out, one round trip for each question."""
+
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+from redis.asyncio import Redis
+
+from shaman.distros import Releases, canonical_arch
+from shaman.errors import Unavailable
+from shaman.merge import PostRules, Removed, Unchanged, merge_repo, repo_identity
+from shaman.models import PostedRepo, Repo
+from shaman.store import keys
+from shaman.store.connection import ask
+from shaman.store.scripts import Kind, Opened, Place, Scripts, Swap
+
+WRITE_ATTEMPTS = 64
+"""How often a write is tried while others write the same record: as many writers may come at once."""
+
+FORGET_AFTER = 30 * 24 * 3600 * 1_000_000
+"""Microseconds a deletion is remembered for, so that a late callback does not bring the record back."""
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Repo)
+_ID_OF_NEW = len(b'{"id":0')
+
+
+class Outcome(Enum):
+    """What a POST did."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    DELETED = "deleted"
+
+
+class Pattern(Struct, frozen=True, kw_only=True):
+    """What a repo is built for, as far as a question names it: version and arch canonical, None matches anything."""
+
+    status: str | None = None
+    flavor: str | None = None
+    distro: str | None = None
+    version: str | None = None
+    arch: str | None = None
+
+    def term(self) -> str:
+        """Return the pattern as the scripts take it."""
+        parts = (self.status, self.flavor, self.distro, self.version, self.arch)
+        return "/".join("" if part is None else keys.quoted(part) for part in parts)
+
+
+class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An entry of the change stream; `was` tells the status before, `old_ref` and `old_sha1` where it moved from.
+
+    `id` stays first: the store writes it in.
+    """
+
+    id: int
+    kind: str
+    event: str
+    project: str
+    ref: str
+    sha1: str
+    distro: str
+    distro_version: str
+    flavor: str
+    archs: tuple[str, ...]
+    status: str
+    modified: int
+    was: str | None = None
+    old_ref: str | None = None
+    old_sha1: str | None = None
+
+
+class Repos:
+    """The repos of every project."""
+
+    def __init__(self, client: Redis, scripts: Scripts, releases: Releases) -> None:
+        """Use `releases` to know which versions are the same."""
+        self._client = client
+        self._scripts = scripts
+        self._releases = releases
+
+    async def put(self, project: str, posted: PostedRepo, rules: PostRules) -> tuple[Outcome, Repo | None]:
+        """Merge `posted` into the record of its identity and write it: one read and one script call.
+
+        Returns what happened and the record as it is now (as it was, if deleted; None if it was not there).
+        Raises Invalid for a missing field, Unavailable if the store is away.
+        """
+        digest = keys.digest(*repo_identity(project, posted, self._releases))
+        for _ in range(WRITE_ATTEMPTS):
+            opened = await self._scripts.open_repo(project, digest)
+            old = _decoder.decode(opened.document) if opened.document else None
+            merged = merge_repo(
+                old, posted, project=project, rules=rules, releases=self._releases, now=opened.now, gone=opened.gone
+            )
+            if isinstance(merged, Unchanged):
+                return Outcome.UNCHANGED, old
+            if not opened.known_project:
+                await ask(lambda: self._client.sadd(keys.PROJECTS, project))
+            new_id = await self._scripts.swap_repo(project, _swap(digest, opened, old, merged))
+            if new_id is None:
+                continue
+            if isinstance(merged, Removed):
+                return Outcome.DELETED, old
+            return (Outcome.UPDATED if old else Outcome.CREATED), replace(merged, id=new_id)
+        raise Unavailable("the record is being written by too many at once")
+
+    async def projects(self, status: str | None) -> list[str]:
+        """List the projects that have a repo with `status` (any, if None), the one built last first."""
+        names = _names(await ask(lambda: self._client.smembers(keys.PROJECTS)))
+
+        async def newest() -> list[list[tuple[bytes, float]]]:
+            pipeline = self._client.pipeline(transaction=False)
+            for name in names:
+                pipeline.zrange(keys.refs(name, status), 0, 0, desc=True, withscores=True)
+            return await pipeline.execute()
+
+        newest_refs = zip(names, await ask(newest) if names else [], strict=True)
+        dated = [(refs[0][1], name) for name, refs in newest_refs if refs]
+        return [name for _, name in sorted(dated, reverse=True)]
+
+    async def refs(self, project: str, status: str | None) -> list[str]:
+        """List the refs that have a repo with `status` (any, if None), the one built last first."""
+        return await self._list(keys.refs(project, status))
+
+    async def sha1s(self, project: str, ref: str, status: str | None) -> list[str]:
+        """List the sha1s of a ref that have a repo with `status` (any, if None), the one built last first."""
+        return await self._list(keys.ref_sha1s(project, ref, status))
+
+    async def find_sha1(self, project: str, ref: str, sha1: str, patterns: Sequence[Pattern]) -> list[Repo]:
+        """Find the repos of a sha1 in a ref that match one of the patterns, newest first."""
+        terms = [pattern.term() for pattern in patterns]
+        return _decoded(await self._scripts.find_sha1_repos(project, ref, sha1, terms))
+
+    async def find_newest(
+        self, project: str, name: str, status: str | None, patterns: Sequence[Pattern]
+    ) -> tuple[Kind, list[Repo]]:
+        """Find the newest repo of each cell of the ref `name` that matches one of the patterns, newest first.
+
+        Where no such ref is, every repo of the sha1 `name`, whatever the patterns. The kind says which it was.
+        """
+        terms = [pattern.term() for pattern in patterns]
+        kind, documents = await self._scripts.find_newest_repos(project, name, status or "", terms)
+        return kind, _decoded(documents)
+
+    async def find_common(
+        self, project: str, name: str, status: str | None, patterns: Sequence[Pattern]
+    ) -> tuple[Kind, list[Repo]]:
+        """Find the matching repos of the newest sha1 of the ref `name` that has a match for every pattern.
+
+        A sha1 is as new as its newest matching repo. Newest first, and the rest as in `find_newest`.
+        """
+        terms = [pattern.term() for pattern in patterns]
+        kind, documents = await self._scripts.find_common_repos(project, name, status or "", terms)
+        return kind, _decoded(documents)
+
+    async def _list(self, key: str) -> list[str]:
+        return _names(await ask(lambda: self._client.zrange(key, 0, -1, desc=True)))
+
+
+def _swap(digest: bytes, opened: Opened, old: Repo | None, merged: Repo | Removed) -> Swap:
+    removed = isinstance(merged, Removed)
+    new = None if isinstance(merged, Removed) else merged
+    subject = new or old
+    return Swap(
+        digest=digest,
+        old_document=opened.document,
+        old=_place(old) if old else None,
+        tail=_encoder.encode(replace(new, id=0))[_ID_OF_NEW:] if new else b"",
+        new=_place(new) if new else None,
+        event=_encoder.encode(_change(old, subject, removed=removed))[_ID_OF_NEW:] if subject else b"",
+        id=old.id if old else 0,
+        sent=merged.sent if isinstance(merged, Removed) else None,
+        forget_before=opened.now - FORGET_AFTER,
+    )
+
+
+def _place(repo: Repo) -> Place:
+    archs = sorted({canonical_arch(arch) for arch in repo.archs})
+    parts = [keys.quoted(part) for part in (repo.status, repo.flavor, repo.distro, repo.version)]
+    return Place(
+        ref=repo.ref,
+        sha1=repo.sha1,
+        status=repo.status,
+        cell="/".join([*parts, ",".join(keys.quoted(arch) for arch in archs)]),
+        time=repo.modified,
+    )
+
+
+def _names(members: Iterable[Any]) -> list[str]:
+    return [member.decode() for member in members]
+
+
+def _decoded(documents: Sequence[bytes]) -> list[Repo]:
+    repos = [_decoder.decode(document) for document in documents]
+    return sorted(repos, key=lambda repo: (repo.modified, repo.id), reverse=True)
+
+
+def _change(old: Repo | None, subject: Repo, *, removed: bool) -> Change:
+    return Change(
+        id=0,
+        kind="repo",
+        event="deleted" if removed else "updated" if old else "created",
+        project=subject.project,
+        ref=subject.ref,
+        sha1=subject.sha1,
+        distro=subject.distro,
+        distro_version=subject.distro_version,
+        flavor=subject.flavor,
+        archs=subject.archs,
+        status="deleted" if removed else subject.status,
+        modified=subject.modified,
+        was=old.status if old else None,
+        old_ref=old.ref if old and old.ref != subject.ref else None,
+        old_sha1=old.sha1 if old and old.sha1 != subject.sha1 else None,
+    )

@@ -1,0 +1,173 @@
+"""A typed function for each Lua file: KEYS and ARGV follow its header there."""
+
+from collections.abc import Sequence
+from functools import partial
+from importlib.resources import files
+from typing import Literal
+
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from shaman.store import keys
+from shaman.store.connection import ask
+
+STREAM_LENGTH = 10_000
+"""Entries a change stream keeps: days of a busy project, about 3 MB."""
+
+COMMON_BUDGET = 200
+"""Sha1s looked at in one call: under 2 ms of the store's time. Hardly a question needs a second call."""
+
+
+Kind = Literal["ref", "sha1"]
+"""What the name in a question turned out to be."""
+
+
+class Opened(Struct, frozen=True):
+    """What a write needs to know: the clock, the identity's document (b"" if none), when its sender deleted it."""
+
+    now: int
+    document: bytes
+    gone: int | None
+    known_project: bool
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where a record stands in the indexes; `time` is its `modified`."""
+
+    ref: str
+    sha1: str
+    status: str
+    cell: str
+    time: int
+
+    def arguments(self) -> list[str]:
+        """Return the place as a script takes it."""
+        return [self.ref, self.sha1, self.cell, f"{self.time:016d}"]
+
+    def keys(self, project: str) -> list[str]:
+        """Return the six keys of the place, in the order of swap_repo.lua."""
+        return [
+            keys.refs(project),
+            keys.refs(project, self.status),
+            keys.ref_sha1s(project, self.ref),
+            keys.ref_sha1s(project, self.ref, self.status),
+            keys.cells(project, self.ref),
+            keys.rows(project, self.ref),
+        ]
+
+
+class Swap(Struct, frozen=True, kw_only=True):
+    """One write of a repo: what was read, what shall stand there instead, and the event that says so.
+
+    `tail` is the new document from behind its id on, b"" to delete; `sent` the sender's time of a deletion.
+    """
+
+    digest: bytes
+    old_document: bytes
+    old: Place | None
+    tail: bytes
+    new: Place | None
+    event: bytes
+    id: int = 0
+    sent: int | None = None
+    forget_before: int = 0
+
+
+class Scripts:
+    """The scripts, registered once with a client; it loads one again where the server has lost it."""
+
+    def __init__(self, client: Redis) -> None:
+        """Register every script with `client`."""
+        self._open_repo = client.register_script(_text("open_repo"))
+        self._swap_repo = client.register_script(_text("swap_repo"))
+        self._find_newest_repos = client.register_script(_text("find_newest_repos"))
+        self._find_sha1_repos = client.register_script(_text("find_sha1_repos"))
+        self._find_common_repos = client.register_script(_text("find_common_repos"))
+
+    async def open_repo(self, project: str, digest: bytes) -> Opened:
+        """Read the record of an identity, and the clock."""
+        names = [keys.repos(project), keys.identities(project), keys.gone(project), keys.next_id(project)]
+        seconds, micros, document, gone, known = await ask(partial(self._open_repo, names, [digest]))
+        return Opened(
+            now=int(seconds) * 1_000_000 + int(micros),
+            document=document,
+            gone=int(float(gone)) if gone else None,
+            known_project=bool(known),
+        )
+
+    async def swap_repo(self, project: str, swap: Swap) -> int | None:
+        """Write and return the id of the record (0: nothing was there to delete), or None: read it again."""
+        old, new = swap.old or swap.new, swap.new or swap.old
+        if old is None or new is None:
+            old = new = Place(ref="", sha1="", status="", cell="", time=0)
+        names = [
+            keys.repos(project),
+            keys.next_id(project),
+            keys.identities(project),
+            keys.gone(project),
+            keys.modified(project),
+            keys.sha1s(project),
+            keys.changes(project),
+            *old.keys(project),
+            *new.keys(project),
+            keys.sha1_repos(project, old.sha1),
+            keys.sha1_repos(project, new.sha1),
+        ]
+        arguments = [
+            swap.digest,
+            swap.old_document,
+            swap.tail,
+            swap.id or "",
+            *old.arguments(),
+            *new.arguments(),
+            "" if swap.sent is None else swap.sent,
+            swap.forget_before,
+            swap.event,
+            STREAM_LENGTH,
+            keys.CHANNEL,
+        ]
+        answer = await ask(partial(self._swap_repo, names, arguments))
+        return int(answer) if answer else None
+
+    async def find_newest_repos(
+        self, project: str, name: str, status: str, terms: Sequence[str]
+    ) -> tuple[Kind, list[bytes]]:
+        """Find the newest repo of each cell of the ref `name`; every repo of the sha1 `name` where no such ref is."""
+        names = [keys.repos(project), keys.cells(project, name), keys.sha1_repos(project, name)]
+        kind, *documents = await ask(partial(self._find_newest_repos, names, [keys.quoted(status), *terms]))
+        return _kind(kind), documents
+
+    async def find_sha1_repos(self, project: str, ref: str, sha1: str, terms: Sequence[str]) -> list[bytes]:
+        """Find the repos of a sha1 in a ref that match a term."""
+        names = [keys.repos(project), keys.rows(project, ref)]
+        documents: list[bytes] = await ask(partial(self._find_sha1_repos, names, [sha1, *terms]))
+        return documents
+
+    async def find_common_repos(
+        self, project: str, name: str, status: str, terms: Sequence[str]
+    ) -> tuple[Kind, list[bytes]]:
+        """Find the repos of the newest sha1 of the ref `name` that has a match for every term, or as above."""
+        names = [
+            keys.repos(project),
+            keys.cells(project, name),
+            keys.rows(project, name),
+            keys.sha1_repos(project, name),
+        ]
+        before: bytes | str = ""
+        while True:
+            arguments = [keys.quoted(status), before, COMMON_BUDGET, *terms]
+            kind, *rest = await ask(partial(self._find_common_repos, names, arguments))
+            if kind != b"more":
+                return _kind(kind), rest
+            before = rest[0]
+
+
+def _kind(name: bytes) -> Kind:
+    return "ref" if name == b"ref" else "sha1"
+
+
+def _text(name: str) -> str:
+    """Return the text of a script, with the file it includes in place of the line that says so."""
+    folder = files("shaman.store") / "lua"
+    text = (folder / f"{name}.lua").read_text("utf-8")
+    return text.replace("--@include cells\n", (folder / "cells.lua").read_text("utf-8"))

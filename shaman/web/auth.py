@@ -1,0 +1,46 @@
+"""Who may write."""
+
+import binascii
+import hmac
+from base64 import b64decode
+
+from quart import request
+
+from shaman.config import User, hash_key
+from shaman.errors import Unauthorized
+from shaman.web.context import shaman
+
+_NOBODY = User(name="nobody", key_sha256="0" * 64)
+
+
+def check_may_write(project: str | None) -> None:
+    """Raise Unauthorized unless the request has credentials of a user who may write to `project` (None: anywhere)."""
+    user = authenticate(request.headers.get("Authorization"), shaman().settings.auth.users)
+    if user.projects is not None and project not in user.projects:
+        raise Unauthorized(f"{user.name} may not write here" + (f": {project}" if project else ""))
+
+
+def authenticate(header: str | None, users: tuple[User, ...]) -> User:
+    """Return the user whose credentials `header` has, in the same time whether the name or the key is wrong."""
+    if not users:
+        raise Unauthorized("no credentials are configured, so nobody may write: set SHAMAN_API_USER and SHAMAN_API_KEY")
+    name, key = _credentials(header)
+    known = next((user for user in users if user.name == name), _NOBODY)
+    if not hmac.compare_digest(hash_key(key), known.key_sha256) or known is _NOBODY:
+        raise Unauthorized("the user or the key is wrong")
+    return known
+
+
+def _credentials(header: str | None) -> tuple[str, str]:
+    if not header:
+        raise Unauthorized("writing needs HTTP Basic credentials")
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        raise Unauthorized("Authorization: must be of the scheme Basic")
+    try:
+        name, colon, key = b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        raise Unauthorized("Authorization: is not the base64 of user:key") from None
+    if not colon:
+        raise Unauthorized("Authorization: has no colon between user and key")
+    return name, key

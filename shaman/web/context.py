@@ -1,0 +1,22 @@
+"""The application as the handlers see it."""
+
+from typing import cast
+
+from quart import Quart, current_app
+
+from shaman.config import Config
+from shaman.distros import Releases
+from shaman.store import Store
+
+
+class Shaman(Quart):
+    """A Quart application with what the handlers need beside it."""
+
+    store: Store
+    settings: Config
+    releases: Releases
+
+
+def shaman() -> Shaman:
+    """Return the application that serves the current request."""
+    return cast("Shaman", current_app)

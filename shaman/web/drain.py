@@ -1,0 +1,58 @@
+"""Answers wait for the end of the request's body.
+
+A server that answers and closes while the client still sends makes the client's kernel drop the answer: the builder
+would see a broken connection where it was told 401 or 413.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+DRAIN_BYTES = 16 * 1024 * 1024
+"""Bytes of an unwanted body that are read before its sender is cut off."""
+
+DRAIN_WAIT = 2.0
+"""Seconds an answer waits for the rest of a body that nobody wants."""
+
+Message = dict[str, Any]
+Scope = dict[str, Any]
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def answer_after_body(app: App) -> App:
+    """Wrap an ASGI application that receives to the end in the background, as Quart does."""
+
+    async def wrapped(
+        scope: Scope, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        if scope["type"] != "http" or not _has_body(scope):
+            await app(scope, receive, send)
+            return
+        ended = asyncio.Event()
+        left = DRAIN_BYTES
+
+        async def counted_receive() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0 or not message.get("more_body", False):
+                ended.set()
+            return message
+
+        async def late_send(message: Message) -> None:
+            if message["type"] == "http.response.start" and not ended.is_set():
+                await asyncio.wait({waiting := asyncio.ensure_future(ended.wait())}, timeout=DRAIN_WAIT)
+                waiting.cancel()
+                ended.set()
+            await send(message)
+
+        await app(scope, counted_receive, late_send)
+
+    return wrapped
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope["headers"]
+    )

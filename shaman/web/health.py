@@ -1,0 +1,27 @@
+"""`/_health/`: whether a router should send requests here."""
+
+import asyncio
+import os
+from http import HTTPStatus
+
+from quart import Blueprint, Response
+
+from shaman.errors import Unavailable
+from shaman.web.context import shaman
+from shaman.web.problems import problem
+
+blueprint = Blueprint("health", __name__, url_prefix="/_health")
+
+
+@blueprint.get("/")
+async def get_health() -> Response:
+    """Answer 204, or 500 while the store is away or the maintenance file exists."""
+    maintenance = shaman().settings.fail_check_trigger_path
+    exists: bool = await asyncio.to_thread(os.path.exists, maintenance)
+    if exists:
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, f"maintenance: {maintenance} exists")
+    try:
+        await shaman().store.ping()
+    except Unavailable as error:
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+    return Response(b"", HTTPStatus.NO_CONTENT)

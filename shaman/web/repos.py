@@ -1,0 +1,152 @@
+"""`/repos/`: what is built, level by level, and the POST that tells it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+from quart import Blueprint, Response, request
+
+from shaman.distros import canonical_arch
+from shaman.errors import NotFound
+from shaman.merge import PostRules
+from shaman.models import PostedRepo, check_posted_repo, check_text, format_time
+from shaman.search import Built, find_repos, parse_status
+from shaman.store.repos import Outcome, Pattern
+from shaman.web.auth import check_may_write
+from shaman.web.context import shaman
+from shaman.web.responses import check_no_parameters, json_body, json_response
+
+blueprint = Blueprint("repos", __name__, url_prefix="/repos")
+
+RULES = PostRules(required=("ref", "sha1", "distro", "distro_version", "url", "arch"), archs_replace=True)
+_posted = msgspec.json.Decoder(PostedRepo)
+
+
+class RepoObject(Struct, frozen=True, kw_only=True):
+    """A repo of this dialect: for one arch."""
+
+    project: str
+    ref: str
+    sha1: str
+    distro: str
+    distro_version: str
+    distro_codename: str | None
+    flavor: str
+    arch: str
+    url: str
+    chacra_url: str
+    status: str
+    modified: str
+    extra: dict[str, Any]
+
+
+@blueprint.get("/")
+async def list_projects() -> Response:
+    """List the projects."""
+    return _found(await shaman().store.repos.projects(_status()), empty_is_found=True)
+
+
+@blueprint.get("/<name:project>/")
+async def list_refs(project: str) -> Response:
+    """List the refs of a project."""
+    return _found(await shaman().store.repos.refs(project, _status()))
+
+
+@blueprint.get("/<name:project>/<name:ref>/")
+async def list_sha1s(project: str, ref: str) -> Response:
+    """List the sha1s of a ref."""
+    return _found(await shaman().store.repos.sha1s(project, ref, _status()))
+
+
+@blueprint.get("/<name:project>/<name:ref>/<name:sha1>/")
+async def list_distros(project: str, ref: str, sha1: str) -> Response:
+    """List the distros a sha1 is built for."""
+    built = await find_repos(shaman().store.repos, project, ref, sha1, _pattern())
+    return _found(_names(item.repo.distro for item in built))
+
+
+@blueprint.get("/<name:project>/<name:ref>/<name:sha1>/<name:distro>/")
+async def list_versions(project: str, ref: str, sha1: str, distro: str) -> Response:
+    """List the versions of a distro a sha1 is built for."""
+    built = await find_repos(shaman().store.repos, project, ref, sha1, _pattern(distro))
+    return _found(_names(item.repo.version for item in built))
+
+
+@blueprint.get("/<name:project>/<name:ref>/<name:sha1>/<name:distro>/<name:version>/")
+async def list_archs(project: str, ref: str, sha1: str, distro: str, version: str) -> Response:
+    """List the archs a sha1 is built for on a version of a distro."""
+    built = await find_repos(shaman().store.repos, project, ref, sha1, _pattern(distro, version))
+    return _found(_names(item.arch for item in built))
+
+
+@blueprint.get("/<name:project>/<name:ref>/<name:sha1>/<name:distro>/<name:version>/<name:arch>/")
+async def get_repos(project: str, ref: str, sha1: str, distro: str, version: str, arch: str) -> Response:
+    """List the repos a sha1 is built in for a distro, version and arch."""
+    built = await find_repos(shaman().store.repos, project, ref, sha1, _pattern(distro, version, arch))
+    return _found([repo_object(item) for item in built])
+
+
+@blueprint.post("/<name:project>/")
+async def post_repo(project: str) -> Response:
+    """Add or update a repo: 201 or 200, and the repo."""
+    check_may_write(project)
+    check_no_parameters()
+    check_text("project", project)
+    posted = await json_body(_posted)
+    check_posted_repo(posted)
+    outcome, repo = await shaman().store.repos.put(project, posted, RULES)
+    status = 201 if outcome is Outcome.CREATED else 200
+    if repo is None or outcome is Outcome.DELETED:
+        return json_response(posted, status)
+    arch = repo.archs[0] if posted.arch is UNSET else posted.arch
+    return json_response(repo_object(Built(repo, arch)), status)
+
+
+def repo_object(built: Built) -> RepoObject:
+    """Return a repo as this dialect tells it."""
+    repo = built.repo
+    return RepoObject(
+        project=repo.project,
+        ref=repo.ref,
+        sha1=repo.sha1,
+        distro=repo.distro,
+        distro_version=repo.version,
+        distro_codename=shaman().releases.codename(repo.distro, repo.version),
+        flavor=repo.flavor,
+        arch=built.arch,
+        url=repo.url,
+        chacra_url=repo.chacra_url,
+        status=repo.status,
+        modified=format_time(repo.modified),
+        extra=repo.extra,
+    )
+
+
+def _status() -> str | None:
+    check_no_parameters("status")
+    status = request.args.get("status")
+    if status is not None:
+        check_text("status", status)
+    return parse_status(status)
+
+
+def _pattern(distro: str | None = None, version: str | None = None, arch: str | None = None) -> Pattern:
+    distro = distro and distro.lower()
+    return Pattern(
+        status=_status(),
+        distro=distro,
+        version=version and shaman().releases.canonical(distro or "", version),
+        arch=arch and canonical_arch(arch),
+    )
+
+
+def _names(names: Iterable[str]) -> list[str]:
+    """Return each name once, in the order of its newest repo."""
+    return list(dict.fromkeys(names))
+
+
+def _found(listed: list[Any], *, empty_is_found: bool = False) -> Response:
+    if not listed and not empty_is_found:
+        raise NotFound("nothing of that name is built; ?status=any shows what is not ready, too")
+    return json_response(listed)

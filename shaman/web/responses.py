@@ -1,0 +1,52 @@
+"""Bodies in and out: JSON is read and written here and nowhere else."""
+
+from typing import TypeVar, cast
+
+import msgspec
+from quart import Response, request
+from werkzeug.http import parse_options_header
+
+from shaman.errors import Invalid, WrongType
+
+Body = TypeVar("Body")
+
+_encoder = msgspec.json.Encoder()
+
+
+def json_response(value: object, status: int = 200) -> Response:
+    """Return `value` as JSON."""
+    return Response(_encoder.encode(value), status, content_type="application/json")
+
+
+async def json_body(decoder: msgspec.json.Decoder[Body]) -> Body:
+    """Return the body of the request. Raises Invalid or WrongType naming what is wrong with it."""
+    kind, options = parse_options_header(request.headers.get("Content-Type", "application/json"))
+    kind = kind.lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise WrongType(f"Content-Type: must be application/json, not {kind[:100]!r}")
+    if options.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
+        raise WrongType("Content-Type: JSON is always UTF-8")
+    return decode_body(cast("bytes", await request.get_data()), decoder)
+
+
+def decode_body(data: bytes, decoder: msgspec.json.Decoder[Body]) -> Body:
+    """Return `data` as the decoder's type. Raises Invalid naming the field and what it should be."""
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `")
+        field = path.rstrip("`").removeprefix("$").removeprefix(".").removeprefix("[...]")
+        raise Invalid(f"{field or 'body'}: {text[:1].lower()}{text[1:]}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"body: is not JSON: {error}") from None
+    except RecursionError:
+        raise Invalid("body: is nested too deeply") from None
+
+
+def check_no_parameters(*known: str) -> None:
+    """Raise Invalid naming the first query parameter that is not `known`, or is given twice."""
+    for name, values in request.args.lists():
+        if name not in known:
+            raise Invalid(f"{name}: is not a parameter of this path")
+        if len(values) > 1:
+            raise Invalid(f"{name}: is given twice")

@@ -1,0 +1,167 @@
+"""The backends every store test runs on, and the three ways every HTTP test is served."""
+
+import asyncio
+import base64
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+import pytest
+from fakeredis import FakeAsyncRedis, FakeServer
+from hypercorn.asyncio import serve
+from hypercorn.config import Config as HypercornConfig
+from redis.asyncio import Redis
+
+from shaman.app import create_app
+from shaman.config import Auth, Config, User, hash_key
+from shaman.distros import Releases
+from shaman.store import Store
+from shaman.store.connection import connect
+from shaman.store.embedded import Embedded
+from tests.store.audit import audit
+
+RELEASES = Releases()
+
+CONFIG = Config(
+    chacra_nodes=("https://chacra01.ceph.com", "https://chacra02.ceph.com", "https://chacra03.ceph.com"),
+    auth=Auth(
+        users=(
+            User(name="builder", key_sha256=hash_key("secret")),
+            User(name="limited", key_sha256=hash_key("narrow"), projects=("ceph",)),
+        )
+    ),
+)
+
+CONFIG_TOML = f"""
+chacra_nodes = {list(CONFIG.chacra_nodes)}
+[[auth.users]]
+name = "builder"
+key_sha256 = "{hash_key("secret")}"
+[[auth.users]]
+name = "limited"
+key_sha256 = "{hash_key("narrow")}"
+projects = ["ceph"]
+"""
+
+
+def basic(user: str, key: str) -> dict[str, str]:
+    """Return the header with these credentials."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{key}".encode()).decode()}
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """Start one private server for the whole run; each test empties it."""
+    with (
+        TemporaryDirectory(prefix="shaman-") as folder,
+        Embedded(Path(folder), flags=("--appendfsync", "no")) as server,
+    ):
+        yield server.url
+
+
+@contextlib.asynccontextmanager
+async def backend(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
+    """Yield a client of an empty store; afterwards every key in it is checked against the documents."""
+    client: Redis
+    if kind == "fakeredis":
+        client = FakeAsyncRedis(server=FakeServer())
+    else:
+        client = connect(request.getfixturevalue("server_url"), 16)
+        await client.flushall()
+    yield client
+    await audit(client)
+    await client.aclose()
+
+
+@pytest.fixture(params=["fakeredis", "server"])
+async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
+    """Return a client of an empty store of each kind."""
+    async with backend(request.param, request) as client:
+        yield client
+
+
+@pytest.fixture
+def store(redis: Redis) -> Store:
+    """Return an empty store of each kind."""
+    return Store(redis, CONFIG, RELEASES)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def wait_for(process: subprocess.Popen[bytes], url: str) -> None:
+    """Return as soon as the service answers."""
+    with httpx.Client(timeout=30, transport=httpx.HTTPTransport(retries=0)) as client:
+        while process.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                client.get(f"{url}/_health/")
+                return
+    raise AssertionError(f"the service ended with {process.returncode}")
+
+
+@pytest.fixture(scope="session")
+def process_url(server_url: str) -> Iterator[str]:
+    """Start a real `shaman serve` with two workers on the private server."""
+    port = free_port()
+    with TemporaryDirectory(prefix="shaman-") as folder:
+        config = Path(folder) / "config.toml"
+        config.write_text(CONFIG_TOML)
+        command = [sys.executable, "-m", "shaman", "serve", "--config", str(config), "--port", str(port)]
+        with subprocess.Popen([*command, "--workers", "2"], env={"REDIS_URL": server_url}) as process:
+            try:
+                wait_for(process, f"http://127.0.0.1:{port}")
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                process.terminate()
+                assert process.wait(10) == 0
+
+
+@contextlib.asynccontextmanager
+async def served(store: Store, config: Config = CONFIG) -> AsyncIterator[str]:
+    """Serve `store` over a real socket in this very process."""
+    stop, started = asyncio.Event(), asyncio.Event()
+    app = create_app(config, store, RELEASES)
+    app.before_serving(set_async(started))
+    settings = HypercornConfig()
+    settings.errorlog = None
+    settings.h11_max_incomplete_size = 256 * 1024
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        settings.bind = [f"fd://{os.dup(listener.fileno())}"]
+        serving = asyncio.create_task(serve(app, settings, shutdown_trigger=stop.wait))
+        await started.wait()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            stop.set()
+            await serving
+
+
+def set_async(event: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    """Return a coroutine function that sets `event`."""
+
+    async def set_event() -> None:
+        event.set()
+
+    return set_event
+
+
+@pytest.fixture(params=["fakeredis", "server", "process"])
+async def http(request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClient]:
+    """Return a client of an empty service: on fakeredis, on a real server, and of a real process with two workers."""
+    kind = "fakeredis" if request.param == "fakeredis" else "server"
+    async with backend(kind, request) as client, contextlib.AsyncExitStack() as stack:
+        if request.param == "process":
+            url = request.getfixturevalue("process_url")
+        else:
+            url = await stack.enter_async_context(served(Store(client, CONFIG, RELEASES)))
+        yield await stack.enter_async_context(httpx.AsyncClient(base_url=url, auth=("builder", "secret")))

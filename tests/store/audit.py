@@ -1,0 +1,75 @@
+"""Compares every key of a store with what its documents call for: nothing missing, nothing stray."""
+
+from collections import defaultdict
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from shaman.distros import canonical_arch
+from shaman.models import Repo
+from shaman.store import keys
+
+Indexes = dict[str, dict[str, Any]]
+
+
+async def audit(client: Any) -> None:
+    """Assert that the store holds the documents, their indexes and nothing else."""
+    names = {name.decode() for name in await client.keys("*")}
+    projects = {unquote(name.split("{")[1].split("}")[0]) for name in names if "{" in name}
+    expected = {keys.PROJECTS, keys.NODE_TURN}
+    for project in projects:
+        assert await client.sismember(keys.PROJECTS, project)
+        expected |= await audit_project(client, project)
+    assert names - expected == set()
+
+
+async def audit_project(client: Any, project: str) -> set[str]:
+    """Assert that every index of a project is right; the names of the keys it may have."""
+    documents = await client.hgetall(keys.repos(project))
+    repos = [msgspec.json.decode(document, type=Repo) for document in documents.values()]
+    assert sorted(int(number) for number in documents) == sorted(repo.id for repo in repos)
+    indexes = indexes_of(project, repos)
+    for name, content in indexes.items():
+        assert await read(client, name) == content, name
+    identities = await client.hvals(keys.identities(project))
+    assert sorted(int(number) for number in identities) == sorted(repo.id for repo in repos)
+    assert int(await client.get(keys.next_id(project)) or 0) >= max((repo.id for repo in repos), default=0)
+    rest = {keys.repos(project), keys.identities(project), keys.next_id(project)}
+    return rest | set(indexes) | {keys.gone(project), keys.changes(project)}
+
+
+async def read(client: Any, name: str) -> dict[str, Any]:
+    """Return a hash of rows or a sorted set as a dict."""
+    if name.endswith(":rows"):
+        rows = await client.hgetall(name)
+        return {sha1.decode(): set(lines.decode().splitlines()) for sha1, lines in rows.items()}
+    return {member.decode(): int(score) for member, score in await client.zrange(name, 0, -1, withscores=True)}
+
+
+def indexes_of(project: str, repos: list[Repo]) -> Indexes:
+    """Return every index that the documents of a project call for."""
+    indexes: Indexes = defaultdict(dict)
+
+    def newest(name: str, member: str, repo: Repo) -> None:
+        indexes[name][member] = max(repo.modified, indexes[name].get(member, 0))
+
+    for repo in repos:
+        cell = cell_of(repo)
+        indexes[keys.modified(project)][str(repo.id)] = repo.modified
+        indexes[keys.sha1_repos(project, repo.sha1)][str(repo.id)] = repo.modified
+        indexes[keys.cells(project, repo.ref)][f"{cell}/{repo.modified:016d}/{repo.sha1}/{repo.id}"] = 0
+        lines = indexes[keys.rows(project, repo.ref)].setdefault(repo.sha1, set())
+        lines.add(f"{cell}/{repo.modified:016d}/{repo.id}")
+        newest(keys.sha1s(project), repo.sha1, repo)
+        for status in (None, repo.status):
+            newest(keys.refs(project, status), repo.ref, repo)
+            newest(keys.ref_sha1s(project, repo.ref, status), repo.sha1, repo)
+    return indexes
+
+
+def cell_of(repo: Repo) -> str:
+    """Return the cell as store/keys.py draws it."""
+    archs = sorted({canonical_arch(arch) for arch in repo.archs})
+    parts = [keys.quoted(part) for part in (repo.status, repo.flavor, repo.distro, repo.version)]
+    return "/".join([*parts, ",".join(keys.quoted(arch) for arch in archs)])

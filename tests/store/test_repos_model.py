@@ -1,0 +1,194 @@
+"""The store against a plain dict: whatever is posted, moved and deleted, both tell the same."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+import pytest
+from fakeredis import FakeAsyncRedis, FakeServer
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from redis.asyncio import Redis
+
+from shaman.distros import canonical_arch
+from shaman.merge import PostRules
+from shaman.models import PostedRepo, Repo
+from shaman.search import Search, parse_search, search
+from shaman.store import Store
+from shaman.store.connection import connect
+from shaman.store.repos import Outcome, Pattern
+from tests.conftest import CONFIG, RELEASES
+from tests.store.audit import audit
+
+Result = TypeVar("Result")
+
+RULES = PostRules(required=("ref", "sha1", "distro", "distro_version", "url", "arch"), archs_replace=True)
+
+refs = st.sampled_from(["main", "a/b", "wip+#"])
+sha1s = st.sampled_from(["a1", "b2", "c3", "d4"])
+cells = st.sampled_from(
+    [("ubuntu", "jammy"), ("ubuntu", "22.04"), ("ubuntu", "noble"), ("centos", "9"), ("centos", "8")]
+)
+archs = st.sampled_from(["x86_64", "amd64", "arm64"])
+flavors = st.sampled_from(["default", "debug"])
+statuses = st.sampled_from(["ready", "ready", "ready", "building", "failed"])
+urls = st.sampled_from(["", "https://c/1/", "https://c/2/", "https://c/3/"])
+distro_terms = st.lists(
+    st.sampled_from(["ubuntu", "centos", "ubuntu.22.04", "ubuntu/noble", "centos/9/x86_64", "centos/8/arm64"]),
+    max_size=3,
+)
+
+
+class RepoMachine(RuleBasedStateMachine):
+    """Writes at random, and compares every question's answer with the one read off a dict."""
+
+    url: str | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.client: Redis = connect(self.url, 4) if self.url else FakeAsyncRedis(server=FakeServer())
+        self.store = Store(self.client, CONFIG, RELEASES)
+        self.records: dict[tuple[str, ...], Repo] = {}
+        self.run(self.client.flushall())
+
+    def run(self, question: Awaitable[Result]) -> Result:
+        """Wait for the store."""
+        return self.loop.run_until_complete(asyncio.ensure_future(question, loop=self.loop))
+
+    def teardown(self) -> None:
+        """Check every key, and let go."""
+        self.run(audit(self.client))
+        self.run(self.client.aclose())
+        self.loop.close()
+
+    @rule(ref=refs, sha1=sha1s, cell=cells, arch=archs, flavor=flavors, status=statuses, url=urls)
+    def post(self, **body: Any) -> None:
+        """Post a repo: new, again, or to another place."""
+        self.put(body)
+
+    @rule(ref=refs, sha1=sha1s, cell=cells, arch=archs, flavor=flavors, url=urls)
+    def delete(self, **body: Any) -> None:
+        """Delete a repo, known or not."""
+        self.put(body | {"status": "deleted"})
+
+    def put(self, body: dict[str, Any]) -> None:
+        """Do the same to the store and to the dict."""
+        distro, version = body.pop("cell")
+        body |= {"distro": distro, "distro_version": version}
+        chacra_url = body.pop("url")
+        if chacra_url:
+            body["chacra_url"] = identity = chacra_url
+            key: tuple[str, ...] = (identity,)
+        else:
+            version = RELEASES.canonical(distro, version)
+            names = (body["ref"], body["sha1"], distro, version, body["flavor"], canonical_arch(body["arch"]))
+            key = names
+        outcome, repo = self.run(self.store.repos.put("p", PostedRepo(url="https://c/r/", **body), RULES))
+        known = self.records.get(key)
+        if body["status"] == "deleted":
+            assert outcome is Outcome.DELETED
+            self.records.pop(key, None)
+            return
+        assert repo is not None
+        told = {canonical_arch(arch) for arch in repo.archs}
+        assert told == {canonical_arch(arch) for arch in (*(known.archs if known else ()), body["arch"])}
+        for name in ("ref", "sha1", "distro", "flavor", "status", "distro_version"):
+            assert getattr(repo, name) == body[name]
+        assert (outcome is Outcome.CREATED) == (known is None)
+        assert (outcome is Outcome.UNCHANGED) == (repo == known)
+        self.records[key] = repo
+
+    def newest_first(self) -> list[Repo]:
+        """Return the dict's records as the store orders them."""
+        return sorted(self.records.values(), key=lambda repo: (repo.modified, repo.id), reverse=True)
+
+    @invariant()
+    def lists_agree(self) -> None:
+        """Every list of names is the dict's."""
+        for status in ("ready", "failed", None):
+            chosen = [repo for repo in self.newest_first() if status in {None, repo.status}]
+            assert self.run(self.store.repos.refs("p", status)) == list(dict.fromkeys(repo.ref for repo in chosen))
+            assert self.run(self.store.repos.projects(status)) == (["p"] if chosen else [])
+            for ref in ("main", "a/b"):
+                expected = list(dict.fromkeys(repo.sha1 for repo in chosen if repo.ref == ref))
+                assert self.run(self.store.repos.sha1s("p", ref, status)) == expected
+
+    @rule(ref=refs, sha1=sha1s, flavor=st.none() | flavors, status=st.none() | statuses)
+    def find_by_sha1(self, ref: str, sha1: str, flavor: str | None, status: str | None) -> None:
+        """Find the repos of a sha1 of a ref that the dict has."""
+        found = self.run(self.store.repos.find_sha1("p", ref, sha1, [Pattern(status=status, flavor=flavor)]))
+        chosen = [repo for repo in self.newest_first() if (repo.ref, repo.sha1) == (ref, sha1)]
+        assert found == [repo for repo in chosen if flavor in {None, repo.flavor} and status in {None, repo.status}]
+
+    @rule(
+        name=refs | sha1s,
+        terms=distro_terms,
+        arch=st.none() | archs,
+        flavor=st.none() | flavors,
+        status=st.sampled_from([None, "any", "building"]),
+        common=st.booleans(),
+    )
+    def search(self, *, name: str, terms: list[str], common: bool, **filters: str | None) -> None:
+        """Find what reading the dict from end to end finds."""
+        parameters = [(key, value) for key, value in filters.items() if value is not None]
+        parameters += [("distros", ",".join(terms))] if terms else []
+        query = parse_search([*parameters, ("common_sha1", str(common))], RELEASES)
+        found = self.run(search(self.store.repos, "p", name, query))
+        assert [(built.repo, built.arch) for built in found] == self.expected(name, query)
+
+    def expected(self, name: str, query: Search) -> list[tuple[Repo, str]]:
+        """Read the dict from end to end."""
+        by_ref = any(repo.ref == name for repo in self.records.values())
+        rows = [
+            (repo, arch)
+            for repo in self.newest_first()
+            for arch in repo.archs
+            if name == (repo.ref if by_ref else repo.sha1)
+            and query.arch in {None, canonical_arch(arch)}
+            and query.flavor in {None, repo.flavor}
+            and query.status in {None, repo.status}
+        ]
+        wanted: list[Any] = list(query.terms) or [None]
+
+        def has(row: tuple[Repo, str], term: Any) -> bool:
+            repo, arch = row
+            return term is None or (
+                term.distro == repo.distro
+                and term.version in {None, RELEASES.canonical(repo.distro, repo.distro_version)}
+                and term.arch in {None, canonical_arch(arch)}
+            )
+
+        matching = [row for row in rows if any(has(row, term) for term in wanted)]
+        if query.common_sha1:
+            complete = [
+                sha1
+                for sha1 in dict.fromkeys(repo.sha1 for repo, _ in matching)
+                if all(any(has(row, term) and row[0].sha1 == sha1 for row in rows) for term in wanted)
+            ]
+            matching = [row for row in matching if row[0].sha1 in complete[:1]]
+        if not by_ref:
+            return matching
+        newest: dict[tuple[str, ...], tuple[Repo, str]] = {}
+        for repo, arch in matching:
+            version = RELEASES.canonical(repo.distro, repo.distro_version)
+            newest.setdefault((repo.distro, version, repo.flavor, canonical_arch(arch)), (repo, arch))
+        return list(newest.values())
+
+
+@pytest.mark.parametrize("kind", ["fakeredis", "server"])
+def test_the_store_tells_what_a_dict_would_tell(kind: str, request: pytest.FixtureRequest) -> None:
+    """Any sequence of writes leaves store and dict telling the same."""
+    machine = type("Machine", (RepoMachine,), {})
+    machine.url = request.getfixturevalue("server_url") if kind == "server" else None  # type: ignore[attr-defined]
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=60 if kind == "server" else 25,
+            stateful_step_count=25,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
