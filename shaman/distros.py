@@ -23,6 +23,8 @@ _SHOWN_LIMIT = 50
 _ARCH_ALIASES = {"aarch64": "arm64", "amd64": "x86_64"}
 
 _POINT_RELEASE = re.compile(r"[0-9]+(\.[0-9]+){1,3}")
+"""A number that may belong to a shorter one; few dots, so that a long text costs no long search."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
