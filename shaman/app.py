@@ -6,7 +6,7 @@ from shaman.config import Config
 from shaman.distros import Releases
 from shaman.errors import ShamanError
 from shaman.store import Store
-from shaman.web import health, nodes, paths, problems, repos, search
+from shaman.web import api, health, nodes, paths, problems, repos, search
 from shaman.web.context import Shaman
 from shaman.web.drain import answer_after_body
 
@@ -26,7 +26,7 @@ def create_app(config: Config, store: Store, releases: Releases) -> Shaman:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters["name"] = paths.NameConverter
-    for room in (repos, search, nodes, health):
+    for room in (repos, search, nodes, health, api):
         app.register_blueprint(room.blueprint)
     app.before_request(paths.check_url)
     app.register_error_handler(ShamanError, problems.handle_shaman_error)

@@ -4,7 +4,12 @@ User text is percent-quoted inside a key, so braces, colons and blanks in a name
 of one project share the hash tag `{P}`: they live in one slot of a cluster, and a script may touch them together.
 
     shaman:projects                   set         project names that may have records (a superset; see `PROJECTS`)
-    shaman:nodes:turn                 string      how many times a node has been handed out
+    shaman:nodes:{nodes}:turn         string      how many times a node has been handed out
+    shaman:nodes:{nodes}:known        zset        host of a registered node, score = when it was registered first
+    shaman:nodes:{nodes}:down         set         host of a node that is not handed out
+    shaman:nodes:{nodes}:facts        hash        host -> what is known of it (JSON, see `models.Node`)
+    shaman:nodes:{nodes}:used         hash        host -> when it was handed out last
+    shaman:nodes:{nodes}:checking     string      held while one process checks the nodes; expires
     shaman:changes                    channel     wake-ups: the change event's JSON, of every project
 
     shaman:{P}:repos                  hash        id -> repo document (JSON, see `models.Repo`)
@@ -25,6 +30,13 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
                                                   lexical order groups by cell, oldest first within one
     shaman:{P}:ref:R:rows             hash        sha1 -> its repos in ref R, one `<cell>/<time>/<id>` a line
 
+    shaman:{P}:builds                 hash        id -> build document (JSON, see `models.Build`)
+    shaman:{P}:next-build-id          string      the last id given out
+    shaman:{P}:build-identities       hash        16-byte digest of the identity -> id
+    shaman:{P}:build-refs             zset        ref, score = modified of its newest build
+    shaman:{P}:build-ref:R:sha1s      zset        sha1, score = modified of its newest build in ref R
+    shaman:{P}:build-ref:R:sha1:H     zset        id of every build of sha1 H in ref R, score = modified
+
 A score is microseconds since 1970 by the store's clock; a time inside a member is the same in sixteen digits.
 A cell says what a repo was built for, and its state: `<status>/<flavor>/<distro>/<version>/<archs>`, each part
 quoted, the version canonical, the archs canonical, sorted and joined with commas. A ref has few cells (tens) and
@@ -38,7 +50,12 @@ PROJECTS = "shaman:projects"
 """Written before the first record of a project and never removed, as another slot's set cannot change in
 the same script as the record: a reader asks each project whether it has something to show."""
 
-NODE_TURN = "shaman:nodes:turn"
+NODE_TURN = "shaman:nodes:{nodes}:turn"
+NODES_KNOWN = "shaman:nodes:{nodes}:known"
+NODES_DOWN = "shaman:nodes:{nodes}:down"
+NODE_FACTS = "shaman:nodes:{nodes}:facts"
+NODES_USED = "shaman:nodes:{nodes}:used"
+NODES_CHECKING = "shaman:nodes:{nodes}:checking"
 CHANNEL = "shaman:changes"
 
 
@@ -109,6 +126,36 @@ def cells(project: str, ref: str) -> str:
 def rows(project: str, ref: str) -> str:
     """Name the hash of a ref's repos by sha1."""
     return f"{_project(project)}:ref:{quoted(ref)}:rows"
+
+
+def builds(project: str) -> str:
+    """Name the hash of the build documents."""
+    return f"{_project(project)}:builds"
+
+
+def next_build_id(project: str) -> str:
+    """Name the counter of build ids."""
+    return f"{_project(project)}:next-build-id"
+
+
+def build_identities(project: str) -> str:
+    """Name the hash from the identity of a build to its id."""
+    return f"{_project(project)}:build-identities"
+
+
+def build_refs(project: str) -> str:
+    """Name the sorted set of the refs that have builds."""
+    return f"{_project(project)}:build-refs"
+
+
+def build_sha1s(project: str, ref: str) -> str:
+    """Name the sorted set of the sha1s of a ref that have builds."""
+    return f"{_project(project)}:build-ref:{quoted(ref)}:sha1s"
+
+
+def sha1_builds(project: str, ref: str, sha1: str) -> str:
+    """Name the sorted set of the builds of a sha1 in a ref."""
+    return f"{_project(project)}:build-ref:{quoted(ref)}:sha1:{quoted(sha1)}"
 
 
 def digest(*identity: str) -> bytes:

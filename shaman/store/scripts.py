@@ -78,11 +78,11 @@ class Scripts:
 
     def __init__(self, client: Redis) -> None:
         """Register every script with `client`."""
-        self._open_repo = client.register_script(_text("open_repo"))
-        self._swap_repo = client.register_script(_text("swap_repo"))
-        self._find_newest_repos = client.register_script(_text("find_newest_repos"))
-        self._find_sha1_repos = client.register_script(_text("find_sha1_repos"))
-        self._find_common_repos = client.register_script(_text("find_common_repos"))
+        self._open_repo = client.register_script(script_text("open_repo"))
+        self._swap_repo = client.register_script(script_text("swap_repo"))
+        self._find_newest_repos = client.register_script(script_text("find_newest_repos"))
+        self._find_sha1_repos = client.register_script(script_text("find_sha1_repos"))
+        self._find_common_repos = client.register_script(script_text("find_common_repos"))
 
     async def open_repo(self, project: str, digest: bytes) -> Opened:
         """Read the record of an identity, and the clock."""
@@ -166,7 +166,7 @@ def _kind(name: bytes) -> Kind:
     return "ref" if name == b"ref" else "sha1"
 
 
-def _text(name: str) -> str:
+def script_text(name: str) -> str:
     """Return the text of a script, with the file it includes in place of the line that says so."""
     folder = files("shaman.store") / "lua"
     text = (folder / f"{name}.lua").read_text("utf-8")

@@ -1,11 +1,11 @@
-"""Every error that leaves the service: one table from error to status, one shape (RFC 9457)."""
+"""Every error that leaves the service: one table from error to status, one shape for each dialect."""
 
 import logging
 from http import HTTPStatus
 
 import msgspec
 from msgspec import Struct
-from quart import Response
+from quart import Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from shaman import errors
@@ -38,15 +38,46 @@ class Problem(Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class ApiError(Struct, frozen=True, kw_only=True):
+    """The body of an error of the production dialect, for those who ask for JSON."""
+
+    code: int
+    title: str
+    description: str
+
+
 def problem(status: HTTPStatus, detail: str) -> Response:
-    """Return the answer that says what is wrong."""
-    body = msgspec.json.encode(Problem(title=status.phrase, status=status, detail=detail))
-    response = Response(body, status, content_type="application/problem+json")
+    """Return the answer that says what is wrong, in the dialect of the request's path."""
+    if request.path == "/api" or request.path.startswith("/api/"):
+        response = _api_error(status, detail)
+    else:
+        body = msgspec.json.encode(Problem(title=status.phrase, status=status, detail=detail))
+        response = Response(body, status, content_type="application/problem+json")
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = f'Basic realm="{REALM}", charset="UTF-8"'
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = RETRY_AFTER
     return response
+
+
+def _api_error(status: HTTPStatus, detail: str) -> Response:
+    """Return JSON to those who ask for it, else text whose lines are comments.
+
+    Scripts write the answer into .repo and .list files without looking, and a comment is harmless there.
+    """
+    if _asks_for_json():
+        body = msgspec.json.encode(ApiError(code=status, title=status.phrase, description=detail))
+        return Response(body, status, content_type="application/json")
+    lines = [f"{status.value} {status.phrase}", *detail.splitlines()]
+    text = "".join(f"# {line}\n" for line in lines)
+    return Response(text, status, content_type="text/plain; charset=utf-8")
+
+
+def _asks_for_json() -> bool:
+    """Tell whether the request names JSON, and likes it no less than text; `*/*` names nothing."""
+    named = dict(request.accept_mimetypes)
+    json = max(named.get("application/json", 0), named.get("application/*", 0))
+    return json > 0 and json >= named.get("text/plain", 0)
 
 
 async def handle_shaman_error(error: errors.ShamanError) -> Response:

@@ -16,8 +16,8 @@ Indexes = dict[str, dict[str, Any]]
 async def audit(client: Any) -> None:
     """Assert that the store holds the documents, their indexes and nothing else."""
     names = {name.decode() for name in await client.keys("*")}
-    projects = {unquote(name.split("{")[1].split("}")[0]) for name in names if "{" in name}
-    expected = {keys.PROJECTS, keys.NODE_TURN}
+    projects = {unquote(name.split("{")[1].split("}")[0]) for name in names if name.startswith("shaman:{")}
+    expected = {keys.PROJECTS} | {name for name in names if name.startswith("shaman:nodes:{nodes}:")}
     for project in projects:
         assert await client.sismember(keys.PROJECTS, project)
         expected |= await audit_project(client, project)

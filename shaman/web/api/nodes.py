@@ -1,0 +1,5 @@
+"""`/api/nodes/`."""
+
+from quart import Blueprint
+
+blueprint = Blueprint("nodes", __name__, url_prefix="/nodes")
