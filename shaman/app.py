@@ -25,7 +25,7 @@ def create_app(config: Config, store: Store, releases: Releases) -> Shaman:
     app.config["BODY_TIMEOUT"] = BODY_WAIT
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.url_map.converters["name"] = paths.NameConverter
+    app.url_map.converters |= {"name": paths.NameConverter, "tail": paths.TailConverter}
     for room in (repos, search, nodes, health, api):
         app.register_blueprint(room.blueprint)
     app.before_request(paths.check_url)

@@ -32,14 +32,18 @@ class Search(Struct, frozen=True, kw_only=True):
 
     def patterns(self) -> list[Pattern]:
         """Return one pattern for each term, or the one of the other filters where there is no term."""
-        pattern = Pattern(status=self.status, flavor=self.flavor, arch=self.arch)
-        if not self.terms:
-            return [pattern]
-        return [
-            replace(pattern, distro=term.distro, version=term.version, arch=term.arch or self.arch)
-            for term in self.terms
-            if not (term.arch and self.arch and term.arch != self.arch)
-        ]
+        return patterns_of(Pattern(status=self.status, flavor=self.flavor, arch=self.arch), self.terms)
+
+
+def patterns_of(pattern: Pattern, terms: Sequence[Term]) -> list[Pattern]:
+    """Return `pattern` narrowed to each of the terms; a term of another arch than the pattern's matches nothing."""
+    if not terms:
+        return [pattern]
+    return [
+        replace(pattern, distro=term.distro, version=term.version, arch=term.arch or pattern.arch)
+        for term in terms
+        if not (term.arch and pattern.arch and term.arch != pattern.arch)
+    ]
 
 
 class Built(Struct, frozen=True):
@@ -101,14 +105,12 @@ async def search(repos: Repos, project: str, name: str, query: Search) -> list[B
     return built if complete or not query.common_sha1 else []
 
 
-async def find_repos(repos: Repos, project: str, ref: str, sha1: str, pattern: Pattern) -> list[Built]:
+async def find_repos(repos: Repos, project: str, ref: str, sha1: str, pattern: Pattern) -> list[Repo]:
     """Find the repos of a sha1 of a ref that match; for the sha1 `latest`, of the newest sha1 that has a match."""
-    if sha1 == LATEST:
-        kind, found = await repos.find_common(project, ref, pattern.status, [pattern])
-        found = found if kind == "ref" else []
-    else:
-        found = await repos.find_sha1(project, ref, sha1, [pattern])
-    return expand(found, [pattern])
+    if sha1 != LATEST:
+        return await repos.find_sha1(project, ref, sha1, [pattern])
+    kind, found = await repos.find_common(project, ref, pattern.status, [pattern])
+    return found if kind == "ref" else []
 
 
 def expand(repos: Iterable[Repo], patterns: Sequence[Pattern]) -> list[Built]:
@@ -117,7 +119,7 @@ def expand(repos: Iterable[Repo], patterns: Sequence[Pattern]) -> list[Built]:
         Built(repo, arch)
         for repo in repos
         for arch in repo.archs
-        if any(_matches(repo, arch, pattern) for pattern in patterns)
+        if any(pattern.matches(repo, arch) for pattern in patterns)
     ]
 
 
@@ -128,13 +130,3 @@ def newest_of_each(built: Iterable[Built]) -> list[Built]:
         repo = item.repo
         first.setdefault((repo.distro, repo.version, repo.flavor, canonical_arch(item.arch)), item)
     return list(first.values())
-
-
-def _matches(repo: Repo, arch: str, pattern: Pattern) -> bool:
-    return (
-        pattern.status in {None, repo.status}
-        and pattern.flavor in {None, repo.flavor}
-        and pattern.distro in {None, repo.distro}
-        and pattern.version in {None, repo.version}
-        and pattern.arch in {None, canonical_arch(arch)}
-    )

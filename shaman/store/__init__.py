@@ -8,6 +8,7 @@ from shaman.store.connection import ask, connect
 from shaman.store.nodes import Nodes
 from shaman.store.repos import Repos
 from shaman.store.scripts import Scripts
+from shaman.store.snapshots import Snapshots
 
 
 class Store:
@@ -16,7 +17,9 @@ class Store:
     def __init__(self, client: Redis, config: Config, releases: Releases) -> None:
         """Use `client`; nothing is sent before the first question."""
         self._client = client
-        self.repos = Repos(client, Scripts(client), releases)
+        scripts = Scripts(client)
+        self.repos = Repos(client, scripts, releases)
+        self.snapshots = Snapshots(client, scripts)
         self.nodes = Nodes(client, config.chacra_nodes)
 
     async def ping(self) -> None:

@@ -1,5 +1,6 @@
 """Repos in the store: documents in and out, one round trip for each question."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any
@@ -19,6 +20,9 @@ from shaman.store.scripts import Kind, Opened, Place, Scripts, Swap
 
 WRITE_ATTEMPTS = 64
 """How often a write is tried while others write the same record: as many writers may come at once."""
+
+AT_ONCE = 500
+"""Repos told in one reply of the store: about 300 KB and 2 ms of its time. More are told page by page."""
 
 FORGET_AFTER = 30 * 24 * 3600 * 1_000_000
 """Microseconds a deletion is remembered for, so that a late callback does not bring the record back."""
@@ -45,6 +49,17 @@ class Pattern(Struct, frozen=True, kw_only=True):
     distro: str | None = None
     version: str | None = None
     arch: str | None = None
+
+    def matches(self, repo: Repo, arch: str | None = None) -> bool:
+        """Tell whether a repo is meant; with `arch`, whether it is meant for that one of its archs."""
+        archs = repo.archs if arch is None else (arch,)
+        return (
+            self.status in {None, repo.status}
+            and self.flavor in {None, repo.flavor}
+            and self.distro in {None, repo.distro}
+            and self.version in {None, repo.version}
+            and (self.arch is None or self.arch in {canonical_arch(each) for each in archs})
+        )
 
     def term(self) -> str:
         """Return the pattern as the scripts take it."""
@@ -135,6 +150,27 @@ class Repos:
         """Find the repos of a sha1 in a ref that match one of the patterns, newest first."""
         terms = [pattern.term() for pattern in patterns]
         return _decoded(await self._scripts.find_sha1_repos(project, ref, sha1, terms))
+
+    async def find_ref(
+        self, project: str, ref: str, status: str | None, patterns: Sequence[Pattern]
+    ) -> list[Repo] | None:
+        """Find every repo of a ref that matches one of the patterns, newest first; None if they are too many."""
+        terms = [pattern.term() for pattern in patterns]
+        documents = await self._scripts.find_ref_repos(project, ref, status or "", AT_ONCE, terms)
+        return None if documents is None else _decoded(documents)
+
+    async def find_everywhere(self, project: str, sha1: str) -> list[Repo]:
+        """Find the repos of a sha1 in every ref, newest first."""
+        return _decoded(await self._scripts.find_members(project, keys.sha1_repos(project, sha1)))
+
+    async def names(self, project: str) -> dict[str, list[str]]:
+        """List the refs and the sha1s of a project, those built last first."""
+        refs, sha1s = await asyncio.gather(self._list(keys.refs(project)), self._list(keys.sha1s(project)))
+        return {"refs": refs, "sha1s": sha1s}
+
+    async def has(self, project: str) -> bool:
+        """Tell whether the project has any repo."""
+        return bool(await ask(lambda: self._client.exists(keys.refs(project))))
 
     async def find_newest(
         self, project: str, name: str, status: str | None, patterns: Sequence[Pattern]

@@ -82,6 +82,9 @@ class Scripts:
         self._swap_repo = client.register_script(script_text("swap_repo"))
         self._find_newest_repos = client.register_script(script_text("find_newest_repos"))
         self._find_sha1_repos = client.register_script(script_text("find_sha1_repos"))
+        self._find_ref_repos = client.register_script(script_text("find_ref_repos"))
+        self._find_cells = client.register_script(script_text("find_cells"))
+        self._find_members = client.register_script(script_text("find_members"))
         self._find_common_repos = client.register_script(script_text("find_common_repos"))
 
     async def open_repo(self, project: str, digest: bytes) -> Opened:
@@ -141,6 +144,26 @@ class Scripts:
         """Find the repos of a sha1 in a ref that match a term."""
         names = [keys.repos(project), keys.rows(project, ref)]
         documents: list[bytes] = await ask(partial(self._find_sha1_repos, names, [sha1, *terms]))
+        return documents
+
+    async def find_ref_repos(
+        self, project: str, ref: str, status: str, limit: int, terms: Sequence[str]
+    ) -> list[bytes] | None:
+        """Find every repo of a ref that matches a term; None if there are more than `limit`."""
+        names = [keys.repos(project), keys.cells(project, ref)]
+        arguments: list[str | int] = [keys.quoted(status), limit, *terms]
+        kind, *documents = await ask(partial(self._find_ref_repos, names, arguments))
+        return documents if kind == b"all" else None
+
+    async def find_cells(self, project: str, ref: str, status: str, terms: Sequence[str]) -> list[bytes]:
+        """Find the cells of a ref that match a term."""
+        arguments = [keys.quoted(status), *terms]
+        cells: list[bytes] = await ask(partial(self._find_cells, [keys.cells(project, ref)], arguments))
+        return cells
+
+    async def find_members(self, project: str, members: str) -> list[bytes]:
+        """Find the repos whose ids are in the sorted set `members`, the greatest score first."""
+        documents: list[bytes] = await ask(partial(self._find_members, [keys.repos(project), members]))
         return documents
 
     async def find_common_repos(

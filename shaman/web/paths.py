@@ -34,6 +34,13 @@ class NameConverter(BaseConverter):
         return quote(value, safe="")
 
 
+class TailConverter(BaseConverter):
+    """The rest of a path, in the quoting of `NameConverter`."""
+
+    regex = ".+"
+    part_isolating = False
+
+
 def keep_slashes(app: App) -> App:
     """Wrap an ASGI application so that its router sees `%2F` in a name as `%2F`; the server has decoded it already."""
 

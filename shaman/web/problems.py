@@ -54,7 +54,7 @@ def problem(status: HTTPStatus, detail: str) -> Response:
         body = msgspec.json.encode(Problem(title=status.phrase, status=status, detail=detail))
         response = Response(body, status, content_type="application/problem+json")
     if status == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = f'Basic realm="{REALM}", charset="UTF-8"'
+        response.headers["WWW-Authenticate"] = f'Basic realm="{REALM}"'
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = RETRY_AFTER
     return response

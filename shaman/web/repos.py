@@ -11,7 +11,7 @@ from shaman.distros import canonical_arch
 from shaman.errors import NotFound
 from shaman.merge import PostRules
 from shaman.models import PostedRepo, check_posted_repo, check_text, format_time
-from shaman.search import Built, find_repos, parse_status
+from shaman.search import Built, expand, find_repos, parse_status
 from shaman.store.repos import Outcome, Pattern
 from shaman.web.auth import check_may_write
 from shaman.web.context import shaman
@@ -62,28 +62,28 @@ async def list_sha1s(project: str, ref: str) -> Response:
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/")
 async def list_distros(project: str, ref: str, sha1: str) -> Response:
     """List the distros a sha1 is built for."""
-    built = await find_repos(shaman().store.repos, project, ref, sha1, _pattern())
+    built = await _find(project, ref, sha1, _pattern())
     return _found(_names(item.repo.distro for item in built))
 
 
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/<name:distro>/")
 async def list_versions(project: str, ref: str, sha1: str, distro: str) -> Response:
     """List the versions of a distro a sha1 is built for."""
-    built = await find_repos(shaman().store.repos, project, ref, sha1, _pattern(distro))
+    built = await _find(project, ref, sha1, _pattern(distro))
     return _found(_names(item.repo.version for item in built))
 
 
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/<name:distro>/<name:version>/")
 async def list_archs(project: str, ref: str, sha1: str, distro: str, version: str) -> Response:
     """List the archs a sha1 is built for on a version of a distro."""
-    built = await find_repos(shaman().store.repos, project, ref, sha1, _pattern(distro, version))
+    built = await _find(project, ref, sha1, _pattern(distro, version))
     return _found(_names(item.arch for item in built))
 
 
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/<name:distro>/<name:version>/<name:arch>/")
 async def get_repos(project: str, ref: str, sha1: str, distro: str, version: str, arch: str) -> Response:
     """List the repos a sha1 is built in for a distro, version and arch."""
-    built = await find_repos(shaman().store.repos, project, ref, sha1, _pattern(distro, version, arch))
+    built = await _find(project, ref, sha1, _pattern(distro, version, arch))
     return _found([repo_object(item) for item in built])
 
 
@@ -139,6 +139,10 @@ def _pattern(distro: str | None = None, version: str | None = None, arch: str | 
         version=version and shaman().releases.canonical(distro or "", version),
         arch=arch and canonical_arch(arch),
     )
+
+
+async def _find(project: str, ref: str, sha1: str, pattern: Pattern) -> list[Built]:
+    return expand(await find_repos(shaman().store.repos, project, ref, sha1, pattern), [pattern])
 
 
 def _names(names: Iterable[str]) -> list[str]:

@@ -1,9 +1,10 @@
 """Bodies in and out: JSON is read and written here and nowhere else."""
 
-from typing import TypeVar, cast
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
 
 import msgspec
-from quart import Response, request
+from quart import Response, request, stream_with_context
 from werkzeug.http import parse_options_header
 
 from shaman.errors import Invalid, WrongType
@@ -18,6 +19,25 @@ def json_response(value: object, status: int = 200) -> Response:
     return Response(_encoder.encode(value), status, content_type="application/json")
 
 
+def streamed_list(pages: AsyncIterator[list[object]]) -> Response:
+    """Return the pages as one JSON array, sent page by page.
+
+    When a page cannot be had the connection is cut before the array ends, so that no client takes a part for the whole.
+    """
+
+    async def body() -> AsyncIterator[bytes]:
+        separator = b"["
+        async for page in pages:
+            if page:
+                yield separator + _encoder.encode(page)[1:-1]
+                separator = b","
+        yield b"[]" if separator == b"[" else b"]"
+
+    response = Response(stream_with_context(body)(), content_type="application/json")
+    response.timeout = None
+    return response
+
+
 async def json_body(decoder: msgspec.json.Decoder[Body]) -> Body:
     """Return the body of the request. Raises Invalid or WrongType naming what is wrong with it."""
     kind, options = parse_options_header(request.headers.get("Content-Type", "application/json"))
@@ -26,21 +46,33 @@ async def json_body(decoder: msgspec.json.Decoder[Body]) -> Body:
         raise WrongType(f"Content-Type: must be application/json, not {kind[:100]!r}")
     if options.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
         raise WrongType("Content-Type: JSON is always UTF-8")
-    return decode_body(cast("bytes", await request.get_data()), decoder)
+    return decode_body(await request.get_data(), decoder)
 
 
-def decode_body(data: bytes, decoder: msgspec.json.Decoder[Body]) -> Body:
+def decode_body(data: bytes | str, decoder: msgspec.json.Decoder[Body]) -> Body:
     """Return `data` as the decoder's type. Raises Invalid naming the field and what it should be."""
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at `")
-        field = path.rstrip("`").removeprefix("$").removeprefix(".").removeprefix("[...]")
-        raise Invalid(f"{field or 'body'}: {text[:1].lower()}{text[1:]}") from None
+        raise _invalid(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Invalid(f"body: is not JSON: {error}") from None
     except RecursionError:
         raise Invalid("body: is nested too deeply") from None
+
+
+def read_as(kind: type[Body], value: dict[str, Any]) -> Body:
+    """Return a decoded object as a Struct. Raises Invalid naming the field and what it should be."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from None
+
+
+def _invalid(error: msgspec.ValidationError) -> Invalid:
+    text, _, path = str(error).partition(" - at `")
+    field = path.rstrip("`").removeprefix("$").removeprefix(".").removeprefix("[...]")
+    return Invalid(f"{field or 'body'}: {text[:1].lower()}{text[1:]}")
 
 
 def check_no_parameters(*known: str) -> None:
