@@ -31,6 +31,9 @@ from shaman.store.embedded import Embedded
 DRAIN = 1.5
 """Seconds a worker gives the requests in flight after a stop signal: the whole stop stays under the promised 2."""
 
+CLOSING = 0.15
+"""Seconds from the end of the drain for cutting off who is left and closing the store."""
+
 LAST_CALL = 0.3
 """Seconds from the end of the drain until a worker is ended by force."""
 
@@ -69,6 +72,7 @@ def serve(config: Config, announce: Callable[[str], None], embedded: Embedded | 
                     embedded.start()
                 wait([*parent.sentinels(), stop.awakened], TICK)
         finally:
+            listener.close()  # the workers close theirs when they have taken who waits; then connections are refused
             parent.stop_workers()
     return 0
 
@@ -171,7 +175,9 @@ def _work(config: Config, listener: socket.socket, url: str | None, tell: Connec
 
 async def _serve_requests(config: Config, listener: socket.socket, url: str | None, tell: Connection) -> None:
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.set_exception_handler(_log_fault)
     releases = Releases(config.distros)
     store = open_store(url, config, releases) if url else ephemeral_store(config, releases)
     app = create_app(config, store, releases)
@@ -184,14 +190,20 @@ async def _serve_requests(config: Config, listener: socket.socket, url: str | No
     server = asyncio.create_task(hypercorn_serve(app, _hypercorn_config(listener), shutdown_trigger=stop.wait))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({server, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    done, _ = await asyncio.wait({server}, timeout=DRAIN)
+    done, _ = await asyncio.wait({server}, timeout=DRAIN + CLOSING)
     for task in done:
         task.result()
 
 
+def _log_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what the loop reports, unless a client was cut off at the end: before Python 3.12 that counts as a fault."""
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
+
+
 def _hypercorn_config(listener: socket.socket) -> HypercornConfig:
     settings = HypercornConfig()
-    settings.bind = [f"fd://{os.dup(listener.fileno())}"]
+    settings.bind = [f"fd://{listener.detach()}"]  # hypercorn closes it when it stops to listen
     settings.backlog = BACKLOG
     settings.graceful_timeout = DRAIN
     settings.h11_max_incomplete_size = REQUEST_LINE_LIMIT

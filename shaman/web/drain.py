@@ -30,10 +30,12 @@ def answer_after_body(app: App) -> App:
             return
         ended = asyncio.Event()
         left = DRAIN_BYTES
+        gone = False
 
         async def counted_receive() -> Message:
-            nonlocal left
+            nonlocal left, gone
             message = await receive()
+            gone = message["type"] == "http.disconnect"
             left -= len(message.get("body", b""))
             if left < 0 or not message.get("more_body", False):
                 ended.set()
@@ -44,7 +46,8 @@ def answer_after_body(app: App) -> App:
                 await asyncio.wait({waiting := asyncio.ensure_future(ended.wait())}, timeout=DRAIN_WAIT)
                 waiting.cancel()
                 ended.set()
-            await send(message)
+            if not gone:
+                await send(message)
 
         await app(scope, counted_receive, late_send)
 
