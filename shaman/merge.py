@@ -1,5 +1,6 @@
 """What a POST makes of the record it finds: pure decisions, the same for every dialect."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import UNSET, Struct
@@ -36,13 +37,29 @@ def repo_identity(project: str, posted: PostedRepo, releases: Releases) -> tuple
     Raises Invalid naming a coordinate that is missing.
     """
     if posted.chacra_url:
-        return ("chacra_url", posted.chacra_url.rstrip("/"))
+        return _identity_by_url(posted.chacra_url)
     _check_required(posted, REPO_COORDINATES, new=True)
     distro = str(posted.distro).strip().lower()
     version = releases.canonical(distro, str(posted.distro_version))
     flavor = DEFAULT_FLAVOR if posted.flavor is UNSET else posted.flavor
-    archs = sorted({canonical_arch(arch) for arch in _archs(posted)})
-    return ("coordinates", project, str(posted.ref), str(posted.sha1), distro, version, flavor, *archs)
+    names = (project, str(posted.ref), str(posted.sha1), distro, version, flavor)
+    return _identity_by_coordinates(names, _archs(posted))
+
+
+def repo_identity_of(repo: Repo) -> tuple[str, ...]:
+    """Return what makes a record one and the same, as `repo_identity` does for the POSTs that it came from."""
+    if repo.chacra_url:
+        return _identity_by_url(repo.chacra_url)
+    names = (repo.project, repo.ref, repo.sha1, repo.distro, repo.version, repo.flavor)
+    return _identity_by_coordinates(names, repo.archs)
+
+
+def _identity_by_url(chacra_url: str) -> tuple[str, ...]:
+    return ("chacra_url", chacra_url.rstrip("/"))
+
+
+def _identity_by_coordinates(names: tuple[str, ...], archs: Iterable[str]) -> tuple[str, ...]:
+    return ("coordinates", *names, *sorted({canonical_arch(arch) for arch in archs}))
 
 
 def merge_repo(
@@ -84,6 +101,19 @@ def merge_repo(
     if new == base:
         return Unchanged()
     return replace(new, modified=max(now, base.modified + 1))
+
+
+def restore_repo(old: Repo | None, saved: Repo, gone: int | None) -> Repo | Unchanged:
+    """Decide what `saved`, a record with values of its own, makes of `old`, the record of its identity, or None.
+
+    It takes the place of an older one. The registry's word wins when that is as new, or newer, and when the record was
+    deleted since.
+    """
+    if old is not None and old.modified >= saved.modified:
+        return Unchanged()
+    if old is None and gone is not None and gone >= (saved.modified if saved.sent is None else saved.sent):
+        return Unchanged()
+    return saved if old is None else replace(saved, id=old.id)
 
 
 def _changes(base: Repo, posted: PostedRepo, rules: PostRules) -> dict[str, Any]:

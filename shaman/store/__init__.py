@@ -7,6 +7,7 @@ from shaman.distros import Releases
 from shaman.store.connection import ask, connect
 from shaman.store.nodes import Nodes
 from shaman.store.repos import Repos
+from shaman.store.restores import Restores
 from shaman.store.scripts import Scripts
 from shaman.store.snapshots import Snapshots
 
@@ -19,6 +20,7 @@ class Store:
         self._client = client
         scripts = Scripts(client)
         self.repos = Repos(client, scripts, releases)
+        self.restores = Restores(client, scripts, releases)
         self.snapshots = Snapshots(client, scripts)
         self.nodes = Nodes(client, config.chacra_nodes)
 

@@ -16,7 +16,8 @@ from shaman.merge import PostRules, Removed, Unchanged, merge_repo, repo_identit
 from shaman.models import PostedRepo, Repo
 from shaman.store import keys
 from shaman.store.connection import ask
-from shaman.store.scripts import Kind, Opened, Place, Scripts, Swap
+from shaman.store.scripts import Kind, Scripts
+from shaman.store.swaps import swap_of
 
 WRITE_ATTEMPTS = 64
 """How often a write is tried while others write the same record: as many writers may come at once."""
@@ -24,12 +25,7 @@ WRITE_ATTEMPTS = 64
 AT_ONCE = 500
 """Repos told in one reply of the store: about 300 KB and 2 ms of its time. More are told page by page."""
 
-FORGET_AFTER = 30 * 24 * 3600 * 1_000_000
-"""Microseconds a deletion is remembered for, so that a late callback does not bring the record back."""
-
-_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Repo)
-_ID_OF_NEW = len(b'{"id":0')
 
 
 class Outcome(Enum):
@@ -67,29 +63,6 @@ class Pattern(Struct, frozen=True, kw_only=True):
         return "/".join("" if part is None else keys.quoted(part) for part in parts)
 
 
-class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An entry of the change stream; `was` tells the status before, `old_ref` and `old_sha1` where it moved from.
-
-    `id` stays first: the store writes it in.
-    """
-
-    id: int
-    kind: str
-    event: str
-    project: str
-    ref: str
-    sha1: str
-    distro: str
-    distro_version: str
-    flavor: str
-    archs: tuple[str, ...]
-    status: str
-    modified: int
-    was: str | None = None
-    old_ref: str | None = None
-    old_sha1: str | None = None
-
-
 class Repos:
     """The repos of every project."""
 
@@ -116,7 +89,7 @@ class Repos:
                 return Outcome.UNCHANGED, old
             if not opened.known_project:
                 await ask(lambda: self._client.sadd(keys.PROJECTS, project))
-            new_id = await self._scripts.swap_repo(project, _swap(digest, opened, old, merged))
+            new_id = await self._scripts.swap_repo(project, swap_of(digest, opened, old, merged))
             if new_id is None:
                 continue
             if isinstance(merged, Removed):
@@ -198,35 +171,6 @@ class Repos:
         return _names(await ask(lambda: self._client.zrange(key, 0, -1, desc=True)))
 
 
-def _swap(digest: bytes, opened: Opened, old: Repo | None, merged: Repo | Removed) -> Swap:
-    removed = isinstance(merged, Removed)
-    new = None if isinstance(merged, Removed) else merged
-    subject = new or old
-    return Swap(
-        digest=digest,
-        old_document=opened.document,
-        old=_place(old) if old else None,
-        tail=_encoder.encode(replace(new, id=0))[_ID_OF_NEW:] if new else b"",
-        new=_place(new) if new else None,
-        event=_encoder.encode(_change(old, subject, removed=removed))[_ID_OF_NEW:] if subject else b"",
-        id=old.id if old else 0,
-        sent=merged.sent if isinstance(merged, Removed) else None,
-        forget_before=opened.now - FORGET_AFTER,
-    )
-
-
-def _place(repo: Repo) -> Place:
-    archs = sorted({canonical_arch(arch) for arch in repo.archs})
-    parts = [keys.quoted(part) for part in (repo.status, repo.flavor, repo.distro, repo.version)]
-    return Place(
-        ref=repo.ref,
-        sha1=repo.sha1,
-        status=repo.status,
-        cell="/".join([*parts, ",".join(keys.quoted(arch) for arch in archs)]),
-        time=repo.modified,
-    )
-
-
 def _names(members: Iterable[Any]) -> list[str]:
     return [member.decode() for member in members]
 
@@ -234,23 +178,3 @@ def _names(members: Iterable[Any]) -> list[str]:
 def _decoded(documents: Sequence[bytes]) -> list[Repo]:
     repos = [_decoder.decode(document) for document in documents]
     return sorted(repos, key=lambda repo: (repo.modified, repo.id), reverse=True)
-
-
-def _change(old: Repo | None, subject: Repo, *, removed: bool) -> Change:
-    return Change(
-        id=0,
-        kind="repo",
-        event="deleted" if removed else "updated" if old else "created",
-        project=subject.project,
-        ref=subject.ref,
-        sha1=subject.sha1,
-        distro=subject.distro,
-        distro_version=subject.distro_version,
-        flavor=subject.flavor,
-        archs=subject.archs,
-        status="deleted" if removed else subject.status,
-        modified=subject.modified,
-        was=old.status if old else None,
-        old_ref=old.ref if old and old.ref != subject.ref else None,
-        old_sha1=old.sha1 if old and old.sha1 != subject.sha1 else None,
-    )

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from functools import partial
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
 
 from shaman.store import keys
 from shaman.store.connection import ask
@@ -17,6 +18,9 @@ STREAM_LENGTH = 10_000
 COMMON_BUDGET = 200
 """Sha1s looked at in one call: under 2 ms of the store's time. Hardly a question needs a second call."""
 
+
+Call = tuple[list[str], list[str | bytes | int]]
+"""KEYS and ARGV."""
 
 Kind = Literal["ref", "sha1"]
 """What the name in a question turned out to be."""
@@ -60,6 +64,7 @@ class Swap(Struct, frozen=True, kw_only=True):
     """One write of a repo: what was read, what shall stand there instead, and the event that says so.
 
     `tail` is the new document from behind its id on, b"" to delete; `sent` the sender's time of a deletion.
+    The `id` of a new record is a wish, of a restored one: it gets another if that one is taken, and with 0 the next.
     """
 
     digest: bytes
@@ -78,6 +83,7 @@ class Scripts:
 
     def __init__(self, client: Redis) -> None:
         """Register every script with `client`."""
+        self._client = client
         self._open_repo = client.register_script(script_text("open_repo"))
         self._swap_repo = client.register_script(script_text("swap_repo"))
         self._find_newest_repos = client.register_script(script_text("find_newest_repos"))
@@ -89,48 +95,22 @@ class Scripts:
 
     async def open_repo(self, project: str, digest: bytes) -> Opened:
         """Read the record of an identity, and the clock."""
-        names = [keys.repos(project), keys.identities(project), keys.gone(project), keys.next_id(project)]
-        seconds, micros, document, gone, known = await ask(partial(self._open_repo, names, [digest]))
-        return Opened(
-            now=int(seconds) * 1_000_000 + int(micros),
-            document=document,
-            gone=int(float(gone)) if gone else None,
-            known_project=bool(known),
-        )
+        return _opened(await ask(partial(self._open_repo, *_open_call(project, digest))))
+
+    async def open_repos(self, project: str, digests: Sequence[bytes]) -> list[Opened]:
+        """Read the records of many identities in one round trip."""
+        answers = await self._call_each(self._open_repo, [_open_call(project, digest) for digest in digests])
+        return [_opened(answer) for answer in answers]
 
     async def swap_repo(self, project: str, swap: Swap) -> int | None:
         """Write and return the id of the record (0: nothing was there to delete), or None: read it again."""
-        old, new = swap.old or swap.new, swap.new or swap.old
-        if old is None or new is None:
-            old = new = Place(ref="", sha1="", status="", cell="", time=0)
-        names = [
-            keys.repos(project),
-            keys.next_id(project),
-            keys.identities(project),
-            keys.gone(project),
-            keys.modified(project),
-            keys.sha1s(project),
-            keys.changes(project),
-            *old.keys(project),
-            *new.keys(project),
-            keys.sha1_repos(project, old.sha1),
-            keys.sha1_repos(project, new.sha1),
-        ]
-        arguments = [
-            swap.digest,
-            swap.old_document,
-            swap.tail,
-            swap.id or "",
-            *old.arguments(),
-            *new.arguments(),
-            "" if swap.sent is None else swap.sent,
-            swap.forget_before,
-            swap.event,
-            STREAM_LENGTH,
-            keys.CHANNEL,
-        ]
-        answer = await ask(partial(self._swap_repo, names, arguments))
+        answer = await ask(partial(self._swap_repo, *_swap_call(project, swap)))
         return int(answer) if answer else None
+
+    async def swap_repos(self, project: str, swaps: Sequence[Swap]) -> list[int | None]:
+        """Make many writes in one round trip, each for itself; what each returns."""
+        answers = await self._call_each(self._swap_repo, [_swap_call(project, swap) for swap in swaps])
+        return [int(answer) if answer else None for answer in answers]
 
     async def find_newest_repos(
         self, project: str, name: str, status: str, terms: Sequence[str]
@@ -183,6 +163,65 @@ class Scripts:
             if kind != b"more":
                 return _kind(kind), rest
             before = rest[0]
+
+    async def _call_each(self, script: AsyncScript, calls: Sequence[Call]) -> list[Any]:
+        """Call a script many times in one round trip; the client makes sure first that the server has it."""
+
+        async def execute() -> list[Any]:
+            pipeline = self._client.pipeline(transaction=False)
+            for names, arguments in calls:
+                await script(names, arguments, client=pipeline)
+            answers: list[Any] = await pipeline.execute()
+            return answers
+
+        return await ask(execute) if calls else []
+
+
+def _open_call(project: str, digest: bytes) -> Call:
+    return [keys.repos(project), keys.identities(project), keys.gone(project), keys.next_id(project)], [digest]
+
+
+def _opened(answer: Any) -> Opened:
+    seconds, micros, document, gone, known = answer
+    return Opened(
+        now=int(seconds) * 1_000_000 + int(micros),
+        document=document,
+        gone=int(float(gone)) if gone else None,
+        known_project=bool(known),
+    )
+
+
+def _swap_call(project: str, swap: Swap) -> Call:
+    old, new = swap.old or swap.new, swap.new or swap.old
+    if old is None or new is None:
+        old = new = Place(ref="", sha1="", status="", cell="", time=0)
+    names = [
+        keys.repos(project),
+        keys.next_id(project),
+        keys.identities(project),
+        keys.gone(project),
+        keys.modified(project),
+        keys.sha1s(project),
+        keys.changes(project),
+        *old.keys(project),
+        *new.keys(project),
+        keys.sha1_repos(project, old.sha1),
+        keys.sha1_repos(project, new.sha1),
+    ]
+    arguments = [
+        swap.digest,
+        swap.old_document,
+        swap.tail,
+        swap.id or "",
+        *old.arguments(),
+        *new.arguments(),
+        "" if swap.sent is None else swap.sent,
+        swap.forget_before,
+        swap.event,
+        STREAM_LENGTH,
+        keys.CHANNEL,
+    ]
+    return names, arguments
 
 
 def _kind(name: bytes) -> Kind:

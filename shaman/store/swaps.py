@@ -1,0 +1,90 @@
+"""What a write of a repo sends to the store: the document, its place in every index, and the change event."""
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shaman.distros import canonical_arch
+from shaman.merge import Removed
+from shaman.models import Repo
+from shaman.store import keys
+from shaman.store.scripts import Opened, Place, Swap
+
+FORGET_AFTER = 30 * 24 * 3600 * 1_000_000
+"""Microseconds a deletion is remembered for, so that a late callback does not bring the record back."""
+
+_encoder = msgspec.json.Encoder()
+_ID_OF_NEW = len(b'{"id":0')
+
+
+class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An entry of the change stream; `was` tells the status before, `old_ref` and `old_sha1` where it moved from.
+
+    `id` stays first: the store writes it in.
+    """
+
+    id: int
+    kind: str
+    event: str
+    project: str
+    ref: str
+    sha1: str
+    distro: str
+    distro_version: str
+    flavor: str
+    archs: tuple[str, ...]
+    status: str
+    modified: int
+    was: str | None = None
+    old_ref: str | None = None
+    old_sha1: str | None = None
+
+
+def swap_of(digest: bytes, opened: Opened, old: Repo | None, merged: Repo | Removed) -> Swap:
+    """Return the write that puts `merged` in the place of `old`, which was read as `opened`."""
+    removed = isinstance(merged, Removed)
+    new = None if isinstance(merged, Removed) else merged
+    subject = new or old
+    return Swap(
+        digest=digest,
+        old_document=opened.document,
+        old=_place(old) if old else None,
+        tail=_encoder.encode(replace(new, id=0))[_ID_OF_NEW:] if new else b"",
+        new=_place(new) if new else None,
+        event=_encoder.encode(_change(old, subject, removed=removed))[_ID_OF_NEW:] if subject else b"",
+        id=subject.id if subject else 0,
+        sent=merged.sent if isinstance(merged, Removed) else None,
+        forget_before=opened.now - FORGET_AFTER,
+    )
+
+
+def _place(repo: Repo) -> Place:
+    archs = sorted({canonical_arch(arch) for arch in repo.archs})
+    parts = [keys.quoted(part) for part in (repo.status, repo.flavor, repo.distro, repo.version)]
+    return Place(
+        ref=repo.ref,
+        sha1=repo.sha1,
+        status=repo.status,
+        cell="/".join([*parts, ",".join(keys.quoted(arch) for arch in archs)]),
+        time=repo.modified,
+    )
+
+
+def _change(old: Repo | None, subject: Repo, *, removed: bool) -> Change:
+    return Change(
+        id=0,
+        kind="repo",
+        event="deleted" if removed else "updated" if old else "created",
+        project=subject.project,
+        ref=subject.ref,
+        sha1=subject.sha1,
+        distro=subject.distro,
+        distro_version=subject.distro_version,
+        flavor=subject.flavor,
+        archs=subject.archs,
+        status="deleted" if removed else subject.status,
+        modified=subject.modified,
+        was=old.status if old else None,
+        old_ref=old.ref if old and old.ref != subject.ref else None,
+        old_sha1=old.sha1 if old and old.sha1 != subject.sha1 else None,
+    )
