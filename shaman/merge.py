@@ -84,7 +84,42 @@ def merge_repo(
     if posted.status == DELETED:
         return Removed(sent)
     _check_required(posted, rules.required, new=old is None)
-    base = old or Repo(
+    base = old or _blank(project, now)
+    new = replace(base, **_changes(base, posted, rules), sent=base.sent if sent is None else sent)
+    new = _with_version(new, releases)
+    if new == base:
+        return Unchanged()
+    return replace(new, modified=max(now, base.modified + 1))
+
+
+def new_repo(project: str, posted: PostedRepo, releases: Releases) -> Repo:
+    """Return the record that `posted` makes where there is none, without id and times.
+
+    Raises Invalid naming a field that is missing or empty.
+    """
+    _check_required(posted, (*REPO_COORDINATES[:-1], "status"), new=True)
+    rules = PostRules(required=(), archs_replace=True)
+    return _with_version(replace(_blank(project, 0), **_changes(_blank(project, 0), posted, rules)), releases)
+
+
+def restore_repo(old: Repo | None, saved: Repo, *, now: int, gone: int | None) -> Repo | Unchanged:
+    """Decide what `saved`, a record with values of its own, makes of `old`, the record of its identity, or None.
+
+    It takes the place of an older one. The registry's word wins when that is as new, or newer, and when the record was
+    deleted since. A time of 0 is one that was not saved.
+    """
+    if old is not None:
+        saved = replace(saved, id=old.id, created=saved.created or old.created)
+        if old.modified >= saved.modified > 0 or replace(saved, modified=old.modified) == old:
+            return Unchanged()
+    elif gone is not None and 0 < (saved.sent or saved.modified) <= gone:
+        return Unchanged()
+    modified = saved.modified or max(now, old.modified + 1 if old else 0)
+    return replace(saved, modified=modified, created=saved.created or modified)
+
+
+def _blank(project: str, now: int) -> Repo:
+    return Repo(
         id=0,
         project=project,
         ref="",
@@ -95,25 +130,11 @@ def merge_repo(
         modified=0,
         created=now,
     )
-    new = replace(base, **_changes(base, posted, rules), sent=base.sent if sent is None else sent)
-    version = releases.canonical(new.distro, new.distro_version)
-    new = replace(new, canonical_version="" if version == new.distro_version else version)
-    if new == base:
-        return Unchanged()
-    return replace(new, modified=max(now, base.modified + 1))
 
 
-def restore_repo(old: Repo | None, saved: Repo, gone: int | None) -> Repo | Unchanged:
-    """Decide what `saved`, a record with values of its own, makes of `old`, the record of its identity, or None.
-
-    It takes the place of an older one. The registry's word wins when that is as new, or newer, and when the record was
-    deleted since.
-    """
-    if old is not None and old.modified >= saved.modified:
-        return Unchanged()
-    if old is None and gone is not None and gone >= (saved.modified if saved.sent is None else saved.sent):
-        return Unchanged()
-    return saved if old is None else replace(saved, id=old.id)
+def _with_version(repo: Repo, releases: Releases) -> Repo:
+    version = releases.canonical(repo.distro, repo.distro_version)
+    return replace(repo, canonical_version="" if version == repo.distro_version else version)
 
 
 def _changes(base: Repo, posted: PostedRepo, rules: PostRules) -> dict[str, Any]:

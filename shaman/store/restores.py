@@ -52,7 +52,7 @@ class Restores:
             opened = await self._scripts.open_repos(project, [digests[index] for index in pending])
             for index, found in zip(pending, opened, strict=True):
                 old = _decoder.decode(found.document) if found.document else None
-                new = restore_repo(old, saved[index], found.gone)
+                new = restore_repo(old, saved[index], now=found.now, gone=found.gone)
                 if not isinstance(new, Unchanged):
                     swaps[index] = swap_of(digests[index], found, old, new)
             ids = await self._scripts.swap_repos(project, list(swaps.values()))

@@ -1,15 +1,13 @@
 """Bodies in and out: JSON is read and written here and nowhere else."""
 
 from collections.abc import AsyncIterator
-from typing import Any, TypeVar
 
 import msgspec
 from quart import Response, request, stream_with_context
 from werkzeug.http import parse_options_header
 
+from shaman.decoding import Body, decode_body
 from shaman.errors import Invalid, WrongType
-
-Body = TypeVar("Body")
 
 _encoder = msgspec.json.Encoder()
 
@@ -47,32 +45,6 @@ async def json_body(decoder: msgspec.json.Decoder[Body]) -> Body:
     if options.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
         raise WrongType("Content-Type: JSON is always UTF-8")
     return decode_body(await request.get_data(), decoder)
-
-
-def decode_body(data: bytes | str, decoder: msgspec.json.Decoder[Body]) -> Body:
-    """Return `data` as the decoder's type. Raises Invalid naming the field and what it should be."""
-    try:
-        return decoder.decode(data)
-    except msgspec.ValidationError as error:
-        raise _invalid(error) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Invalid(f"body: is not JSON: {error}") from None
-    except RecursionError:
-        raise Invalid("body: is nested too deeply") from None
-
-
-def read_as(kind: type[Body], value: dict[str, Any]) -> Body:
-    """Return a decoded object as a Struct. Raises Invalid naming the field and what it should be."""
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise _invalid(error) from None
-
-
-def _invalid(error: msgspec.ValidationError) -> Invalid:
-    text, _, path = str(error).partition(" - at `")
-    field = path.rstrip("`").removeprefix("$").removeprefix(".").removeprefix("[...]")
-    return Invalid(f"{field or 'body'}: {text[:1].lower()}{text[1:]}")
 
 
 def check_no_parameters(*known: str) -> None:

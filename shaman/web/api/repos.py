@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote
 import msgspec
 from quart import Blueprint, Response, request
 
+from shaman.decoding import decode_body, read_as
 from shaman.distros import canonical_arch
 from shaman.errors import Invalid, NotFound, NotReady
 from shaman.merge import PostRules
@@ -16,7 +17,7 @@ from shaman.store.repos import Pattern
 from shaman.web.api.objects import repo_object, with_slash
 from shaman.web.auth import check_may_write
 from shaman.web.context import shaman
-from shaman.web.responses import check_no_parameters, decode_body, json_response, read_as
+from shaman.web.responses import check_no_parameters, json_response
 
 blueprint = Blueprint("repos", __name__, url_prefix="/repos")
 

@@ -1,18 +1,15 @@
-"""The `shaman` command."""
+"""`shaman serve`."""
 
-import logging
-import os
-import secrets
 import sys
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import click
 from msgspec.structs import replace
 
-from shaman.config import Config, hash_key, load, with_user
-from shaman.errors import Invalid, ShamanError
+from shaman.cli.key import keep_key
+from shaman.config import Config, load, with_user
+from shaman.errors import Invalid
 from shaman.serve import serve
 from shaman.store.embedded import Embedded
 
@@ -20,13 +17,7 @@ LOCAL_USER = "shaman"
 """The user whose key `--local-key` keeps in the data folder."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-def commands() -> None:
-    """Keep and serve the registry of built package repositories."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-
-
-@commands.command("serve")
+@click.command("serve")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings file [SHAMAN_CONFIG].")
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for any free one [PORT].")
@@ -60,29 +51,6 @@ def serve_command(
         sys.exit(serve(config, lambda address: _announce(address, config, embedded, url, key_file), embedded, url))
 
 
-@commands.command("key")
-def key_command() -> None:
-    """Make a random key, and print it with the lines that let its user in."""
-    key = secrets.token_urlsafe(32)
-    click.echo(f"# The key, shown only now: {key}")
-    click.echo(f'[[auth.users]]\nname = "builder"\nkey_sha256 = "{hash_key(key)}"\n# projects = ["ceph"]')
-
-
-def keep_key(file: Path) -> str:
-    """Return the key in `file`; make a random one first where there is none. Nobody else can read the file."""
-    if not file.exists():
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=file.parent, encoding="ascii") as new:  # of mode 600
-            new.write(secrets.token_urlsafe(32) + "\n")
-            new.flush()
-            with suppress(FileExistsError):  # another process was first: its key it is
-                os.link(new.name, file)
-    key = file.read_text("ascii").strip()
-    if not key:
-        raise Invalid(f"{file}: is empty; delete it, and a new key is made")
-    return key
-
-
 def _announce(address: str, config: Config, embedded: Embedded | None, url: str | None, key_file: Path | None) -> None:
     if url is None:
         click.secho("EPHEMERAL: every record is lost when this process ends.", err=True, bold=True)
@@ -96,15 +64,3 @@ def _announce(address: str, config: Config, embedded: Embedded | None, url: str 
         click.echo(f"         {address}/repos/PROJECT/")
     elif not config.auth.users:
         click.echo("Every write is refused: set SHAMAN_API_USER and SHAMAN_API_KEY, or [[auth.users]] in config.toml.")
-
-
-def main() -> None:
-    """Run the command; an error of the registry is one line and exit code 1."""
-    try:
-        commands()
-    except ShamanError as error:
-        click.echo(f"shaman: {error}", err=True)
-        sys.exit(1)
-    except OSError as error:
-        click.echo(f"shaman: {error}", err=True)
-        sys.exit(1)
