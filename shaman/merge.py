@@ -25,7 +25,7 @@ class Unchanged(Struct, frozen=True):
 
 
 class Removed(Struct, frozen=True):
-    """The POST takes the record away; `sent` is the sender's own time of it, if told."""
+    """The POST takes the record away; `sent` is the sender's own time of it, else of what it took away, if told."""
 
     sent: int | None
 
@@ -82,7 +82,7 @@ def merge_repo(
     if sent is not None and last is not None and sent < last:
         return Unchanged()
     if posted.status == DELETED:
-        return Removed(sent)
+        return Removed(last if sent is None else sent)
     _check_required(posted, rules.required, new=old is None)
     base = old or _blank(project, now)
     new = replace(base, **_changes(base, posted, rules), sent=base.sent if sent is None else sent)

@@ -15,7 +15,8 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
     shaman:{P}:repos                  hash        id -> repo document (JSON, see `models.Repo`)
     shaman:{P}:next-id                string      the last id given out
     shaman:{P}:identities             hash        16-byte digest of the identity -> id
-    shaman:{P}:gone                   zset        digest of a deleted repo, score = its sender's `modified`
+    shaman:{P}:gone:D                 string      the sender's `modified` of the deleted repo with the identity's
+                                                  digest D, in hex; expires
     shaman:{P}:modified               zset        id, score = modified
     shaman:{P}:changes                stream      one entry per effective write: field `event`, JSON; capped
 
@@ -83,9 +84,9 @@ def identities(project: str) -> str:
     return f"{_project(project)}:identities"
 
 
-def gone(project: str) -> str:
-    """Name the sorted set of deleted identities."""
-    return f"{_project(project)}:gone"
+def gone(project: str, digest: bytes) -> str:
+    """Name what is left of a deleted identity."""
+    return f"{_project(project)}:gone:{digest.hex()}"
 
 
 def modified(project: str) -> str:

@@ -15,6 +15,9 @@ from shaman.store.connection import ask
 STREAM_LENGTH = 10_000
 """Entries a change stream keeps: days of a busy project, about 3 MB."""
 
+FORGET_AFTER = 30 * 24 * 3600
+"""Seconds a deletion is remembered for, so that a late callback does not bring the record back."""
+
 COMMON_BUDGET = 200
 """Sha1s looked at in one call: under 2 ms of the store's time. Hardly a question needs a second call."""
 
@@ -75,7 +78,6 @@ class Swap(Struct, frozen=True, kw_only=True):
     event: bytes
     id: int = 0
     sent: int | None = None
-    forget_before: int = 0
 
 
 class Scripts:
@@ -178,7 +180,7 @@ class Scripts:
 
 
 def _open_call(project: str, digest: bytes) -> Call:
-    return [keys.repos(project), keys.identities(project), keys.gone(project), keys.next_id(project)], [digest]
+    return [keys.repos(project), keys.identities(project), keys.gone(project, digest), keys.next_id(project)], [digest]
 
 
 def _opened(answer: Any) -> Opened:
@@ -186,7 +188,7 @@ def _opened(answer: Any) -> Opened:
     return Opened(
         now=int(seconds) * 1_000_000 + int(micros),
         document=document,
-        gone=int(float(gone)) if gone else None,
+        gone=int(gone) if gone else None,
         known_project=bool(known),
     )
 
@@ -199,7 +201,7 @@ def _swap_call(project: str, swap: Swap) -> Call:
         keys.repos(project),
         keys.next_id(project),
         keys.identities(project),
-        keys.gone(project),
+        keys.gone(project, swap.digest),
         keys.modified(project),
         keys.sha1s(project),
         keys.changes(project),
@@ -216,7 +218,7 @@ def _swap_call(project: str, swap: Swap) -> Call:
         *old.arguments(),
         *new.arguments(),
         "" if swap.sent is None else swap.sent,
-        swap.forget_before,
+        FORGET_AFTER,
         swap.event,
         STREAM_LENGTH,
         keys.CHANNEL,

@@ -10,9 +10,6 @@ from shaman.models import Repo
 from shaman.store import keys
 from shaman.store.scripts import Opened, Place, Swap
 
-FORGET_AFTER = 30 * 24 * 3600 * 1_000_000
-"""Microseconds a deletion is remembered for, so that a late callback does not bring the record back."""
-
 _encoder = msgspec.json.Encoder()
 _ID_OF_NEW = len(b'{"id":0')
 
@@ -54,7 +51,6 @@ def swap_of(digest: bytes, opened: Opened, old: Repo | None, merged: Repo | Remo
         event=_encoder.encode(_change(old, subject, removed=removed))[_ID_OF_NEW:] if subject else b"",
         id=subject.id if subject else 0,
         sent=merged.sent if isinstance(merged, Removed) else None,
-        forget_before=opened.now - FORGET_AFTER,
     )
 
 

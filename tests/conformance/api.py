@@ -86,6 +86,10 @@ class Api:
         await self.post("repos", body)
         return body
 
+    async def delete_repo(self, body: Json, **more: Any) -> None:
+        """Post the end of the repo that a body is of."""
+        await self.post("repos", {"chacra_url": body["chacra_url"], "status": "deleted"} | more)
+
     async def post_build(self, **changes: Any) -> Json:
         """Post a build that must be taken, and return the body."""
         body = build_body(**changes)
@@ -137,3 +141,31 @@ def description(response: httpx.Response) -> str:
     assert isinstance(told["description"], str)
     text: str = told["description"]
     return text
+
+
+async def answer(api: Api, *parts: str, tail: str = "", **params: Any) -> httpx.Response:
+    """Return the answer to a GET below `/api/repos/` of this project, as a program gets it."""
+    headers = {"Accept": "application/json"}
+    return await api.http.get(api.path("repos", *parts) + tail, params=params or None, headers=headers)
+
+
+async def location(api: Api, *parts: str, tail: str = "", **params: Any) -> str:
+    """Return where a GET leads."""
+    response = await answer(api, *parts, tail=tail, **params)
+    assert response.status_code == 302, response.text
+    target: str = response.headers["Location"]
+    return target
+
+
+async def not_ready(api: Api, *parts: str, tail: str = "", **params: Any) -> str:
+    """Return what a 504 says."""
+    response = await answer(api, *parts, tail=tail, **params)
+    assert response.status_code == 504, response.text
+    return description(response)
+
+
+async def refused(api: Api, body: Any) -> str:
+    """Post a repo that must not be taken, and return why."""
+    response = await api.http.post(api.path("repos"), json=body, headers={"Accept": "application/json"})
+    assert response.status_code == 400, response.text
+    return description(response)

@@ -21,6 +21,9 @@ async def audit(client: Any) -> None:
     for project in projects:
         assert await client.sismember(keys.PROJECTS, project)
         expected |= await audit_project(client, project)
+        for name in {each for each in names if each.startswith(keys.gone(project, b""))}:
+            assert await client.ttl(name) > 0
+            expected.add(name)
     assert names - expected == set()
 
 
@@ -36,7 +39,7 @@ async def audit_project(client: Any, project: str) -> set[str]:
     assert sorted(int(number) for number in identities) == sorted(repo.id for repo in repos)
     assert int(await client.get(keys.next_id(project)) or 0) >= max((repo.id for repo in repos), default=0)
     rest = {keys.repos(project), keys.identities(project), keys.next_id(project)}
-    return rest | set(indexes) | {keys.gone(project), keys.changes(project)}
+    return rest | set(indexes) | {keys.changes(project)}
 
 
 async def read(client: Any, name: str) -> dict[str, Any]:

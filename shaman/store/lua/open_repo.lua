@@ -11,6 +11,6 @@ local id = redis.call('HGET', identities, digest)
 return {
   now[1], now[2],
   id and redis.call('HGET', repos, id) or '',
-  redis.call('ZSCORE', gone, digest) or '',
+  redis.call('GET', gone) or '',
   redis.call('EXISTS', next_id),
 }

@@ -3,8 +3,9 @@
 --         8-13 of the old record, 14-19 of the new one: refs, refs of its status, ref_sha1s, ref_sha1s of its status,
 --         cells, rows; 20-21 sha1_repos of the old and the new one. Where there is no old or new one, the other's stand in.
 -- ARGV    1 digest, 2 old document ('' = there must be none), 3 new document from behind its id on ('' = delete), 4 id
---         ('' = the next one; the one that a new record wants, if it is free), 5-8 ref, sha1, cell, time of the old record, 9-12 of the new one,
---         13 sender's time of a deletion ('' = not told), 14 the time up to which deletions are forgotten,
+--         ('' = the next one; the one that a new record wants, if it is free),
+--         5-8 ref, sha1, cell, time of the old record, 9-12 of the new one,
+--         13 sender's time of a deletion ('' = not told), 14 seconds to remember it for,
 --         15 change event from behind its id on, 16 length of the stream, 17 channel
 -- Returns the id ('0' = nothing was there to delete); '' when the stored document is another one than the old: read again
 local repos, next_id, identities, gone, modified, sha1s, changes = unpack(KEYS, 1, 7)
@@ -52,8 +53,7 @@ local stored = known and redis.call('HGET', repos, known) or ''
 if known and tail ~= '' and stored == '{"id":' .. known .. tail then return known end
 if stored ~= old then return '' end
 if tail == '' then
-  redis.call('ZREMRANGEBYSCORE', gone, '-inf', ARGV[14])
-  if ARGV[13] ~= '' then redis.call('ZADD', gone, ARGV[13], digest) end
+  if ARGV[13] ~= '' then redis.call('SET', gone, ARGV[13], 'EX', ARGV[14]) end
   if old == '' then return '0' end
 end
 if old == '' and id ~= '' then
@@ -65,7 +65,7 @@ if old ~= '' then lift(unpack(ARGV, 5, 8)) end
 if tail ~= '' then
   redis.call('HSET', repos, id, '{"id":' .. id .. tail)
   redis.call('HSET', identities, digest, id)
-  redis.call('ZREM', gone, digest)
+  redis.call('DEL', gone)
   place(unpack(ARGV, 9, 12))
 else
   redis.call('HDEL', repos, id)
