@@ -1,5 +1,6 @@
 """The searches of the production dialect: every match of any filters, however many, and the newest sha1 of them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from msgspec import Struct
@@ -7,7 +8,7 @@ from msgspec import Struct
 from shaman.distros import Releases, Term, canonical_arch, parse_terms
 from shaman.errors import Invalid
 from shaman.models import Repo
-from shaman.search import LATEST, patterns_of
+from shaman.search import ANY, LATEST, patterns_of
 from shaman.store import Store
 from shaman.store.repos import Pattern
 
@@ -40,7 +41,10 @@ class Filters(Struct, frozen=True, kw_only=True):
 
 
 def parse_filters(parameters: Iterable[tuple[str, str]], releases: Releases) -> Filters:
-    """Read the query string of a search; an empty value is none. Raises Invalid naming what makes no sense."""
+    """Read the query string of a search; an empty value is none, and so is the status `any`.
+
+    Raises Invalid naming what makes no sense.
+    """
     given: dict[str, str] = {}
     terms: list[Term] = []
     for name, value in parameters:
@@ -54,6 +58,8 @@ def parse_filters(parameters: Iterable[tuple[str, str]], releases: Releases) -> 
             raise Invalid(f"{name}: is given twice")
         else:
             given[name] = canonical_arch(value) if name == "arch" else value
+    if given.get("status", "").lower() == ANY:
+        del given["status"]
     return Filters(terms=tuple(dict.fromkeys(terms)), **given)
 
 
@@ -107,35 +113,33 @@ async def _find_latest(
 ) -> list[Repo]:
     """Find the repos of the newest sha1 among the matches; with terms, of the newest that has a match for every term.
 
-    Then one repo, the newest, for each term, in their order. A sha1 is common within one project.
+    Then one repo, the newest, for each term, in their order; they may be of several projects.
     """
     if len(patterns) < len(filters.terms):
         return []
-    best = [await _newest_common(store, filters, patterns, project) for project in projects]
-    found = max(best, key=lambda repos: [(repo.modified, repo.id) for repo in repos[:1]], default=[])
-    if not found or (not filters.terms and len(projects) == 1):
+    found = await _newest_common(store, filters, patterns, projects)
+    if not found or not filters.terms:
         return found
-    if not filters.terms:
-        same = [repo for project in projects for repo in await store.repos.find_everywhere(project, found[0].sha1)]
-        return _newest_first(repo for repo in same if filters.matches(repo, patterns))
     return [next(repo for repo in found if pattern.matches(repo)) for pattern in patterns]
 
 
-async def _newest_common(store: Store, filters: Filters, patterns: Sequence[Pattern], project: str) -> list[Repo]:
-    """Find the matching repos of the newest sha1 of a project that has a match for every pattern, newest first."""
-    if filters.ref:
-        kind, found = await store.repos.find_common(project, filters.ref, filters.status, patterns)
+async def _newest_common(
+    store: Store, filters: Filters, patterns: Sequence[Pattern], projects: Sequence[str]
+) -> list[Repo]:
+    """Find the matching repos of the newest sha1 that has a match for every pattern, newest first."""
+    if filters.ref and len(projects) == 1:
+        kind, found = await store.repos.find_common(projects[0], filters.ref, filters.status, patterns)
         return found if kind == "ref" else []
     seen: set[str] = set()
-    async for page in _pages(store, filters, patterns, [project]):
+    async for page in _pages(store, filters, patterns, projects):
         for sha1 in dict.fromkeys(repo.sha1 for repo in page):
             if sha1 in seen:
                 continue
             seen.add(sha1)
-            repos = await store.repos.find_everywhere(project, sha1)
-            matching = [repo for repo in repos if filters.matches(repo, patterns)]
+            of_each = await asyncio.gather(*(store.repos.find_everywhere(project, sha1) for project in projects))
+            matching = [repo for repos in of_each for repo in repos if filters.matches(repo, patterns)]
             if matching and all(any(pattern.matches(repo) for repo in matching) for pattern in patterns):
-                return matching
+                return _newest_first(matching)
     return []
 
 

@@ -92,7 +92,6 @@ def expected(repos: list[Repo], filters: Filters) -> list[Repo]:
         same = [repo for repo in chosen if repo.sha1 == first.sha1]
         if not filters.terms:
             return same
-        same = [repo for repo in same if repo.project == first.project]
         newest = [next((repo for repo in same if has(repo, term)), None) for term in filters.terms]
         if all(newest):
             return [repo for repo in newest if repo]
