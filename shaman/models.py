@@ -25,6 +25,7 @@ URL_LIMIT = 2048
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHA1 = re.compile(r"[A-Za-z0-9]{1,64}")
+_NOWHERE = re.compile(r"(https?:)?/*", re.IGNORECASE)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z0-9-]+:\d{1,5}(/|$)|localhost:\d{1,5}(/|$)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -106,6 +107,8 @@ def check_url(name: str, text: str) -> None:
         urlsplit(text)
     except ValueError as error:
         raise Invalid(f"{name}: is not a URL ({error})") from None
+    if text and _NOWHERE.fullmatch(text):
+        raise Invalid(f"{name}: is not a URL (it names no host)")
     scheme = _SCHEME.match(text)
     if scheme and scheme[1].lower() not in {"http", "https"} and not _HOST_AND_PORT.match(text):
         raise Invalid(f"{name}: must be an http or https URL, not {scheme[1]}:")

@@ -1,12 +1,14 @@
 """Every error that leaves the service: one table from error to status, one shape for each dialect."""
 
 import logging
+from collections.abc import Iterable
 from http import HTTPStatus
 
 import msgspec
 from msgspec import Struct
-from quart import Response, request
+from quart import Response, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import NotFound as RouteNotFound
 
 from shaman import errors
 
@@ -75,9 +77,12 @@ def _api_error(status: HTTPStatus, detail: str) -> Response:
 
 def _asks_for_json() -> bool:
     """Tell whether the request names JSON, and likes it no less than text; `*/*` names nothing."""
-    named = dict(request.accept_mimetypes)
-    json = max(named.get("application/json", 0), named.get("application/*", 0))
-    return json > 0 and json >= named.get("text/plain", 0)
+    liked = {"application/json": 0.0, "application/*": 0.0, "text/plain": 0.0}
+    for kind, quality in request.accept_mimetypes:
+        name = kind.partition(";")[0].strip().lower()
+        liked[name] = max(quality, liked.get(name, 0.0))
+    json = max(liked["application/json"], liked["application/*"])
+    return json > 0 and json >= liked["text/plain"]
 
 
 async def handle_shaman_error(error: errors.ShamanError) -> Response:
@@ -94,12 +99,25 @@ async def handle_http_error(error: HTTPException) -> Response:
         HTTPStatus.NOT_FOUND: "there is no such path",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is longer than 1 MiB",
     }
-    if isinstance(error, MethodNotAllowed):
-        allowed = ", ".join(sorted(error.valid_methods or ()))
+    methods = _methods(error)
+    if methods:
+        status, allowed = HTTPStatus.METHOD_NOT_ALLOWED, ", ".join(sorted(methods))
         response = problem(status, f"this path takes only {allowed}")
         response.headers["Allow"] = allowed
         return response
     return problem(status, details.get(status, error.description or status.phrase))
+
+
+def _methods(error: HTTPException) -> Iterable[str]:
+    """Return the methods that the path takes instead, if that is what is wrong.
+
+    The router answers a wrong method with 404 where the slash at the end is missing.
+    """
+    if isinstance(error, MethodNotAllowed):
+        return error.valid_methods or ()
+    if isinstance(error, RouteNotFound) and not request.path.endswith("/"):
+        return current_app.url_map.bind("").allowed_methods(request.path + "/")
+    return ()
 
 
 async def handle_bug(error: Exception) -> Response:

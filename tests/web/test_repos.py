@@ -257,7 +257,9 @@ async def test_head_answers_where_get_does(http: httpx.AsyncClient) -> None:
         assert head.headers["Content-Length"] == full.headers["Content-Length"] == str(len(full.content))
 
 
-@pytest.mark.parametrize("path", ["/repos/", "/repos/ceph/jewel/", "/search/ceph/jewel/", "/nodes/", "/nodes/next/"])
+@pytest.mark.parametrize(
+    "path", ["/repos/", "/repos", "/repos/ceph/jewel/", "/search/ceph/jewel", "/nodes", "/nodes/next/"]
+)
 async def test_a_wrong_method_is_405(http: httpx.AsyncClient, path: str) -> None:
     """The answer names the methods that the path takes."""
     for method in ("DELETE", "PUT", "PATCH"):

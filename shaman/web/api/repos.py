@@ -38,6 +38,9 @@ _KEPT = (
     "url",
     "modified",
 )
+_URL_MARKS = "%/:?#[]@!$&'()*+,;=~"
+"""What stays as it is in a URL that was posted: what separates its parts, and what its sender has quoted."""
+
 _any_object = msgspec.json.Decoder(dict[str, Any])
 
 SHA1 = "/<name:project>/<name:ref>/<name:sha1>"
@@ -124,8 +127,10 @@ async def get_file(
     tail: str = "",
 ) -> Response:
     """Redirect to a file of the newest ready repo that has the arch."""
+    check_no_parameters()
     names = [unquote(name) for name in tail.split("/")]
-    if any(name in {".", ".."} for name in names):
+    # Servers differ in whether a quoted slash separates, and some take a backslash for one.
+    if any(part in {".", ".."} for name in names for part in name.replace("\\", "/").split("/")):
         raise Invalid("path: must not lead out of the repo")
     found = await _find_ready(project, ref, sha1, distro, version, flavor, arch)
     return _redirect(found, "url", "/".join(quote(name, safe="+~:@!$&'()*,;=") for name in names), f"{project}/{ref}")
@@ -135,6 +140,7 @@ async def get_file(
 async def post_repo(project: str) -> Response:
     """Add, update, move or delete the repo of a chacra_url."""
     check_may_write(project)
+    check_no_parameters()
     check_text("project", project)
     body = decode_body(await request.get_data(), _any_object)
     posted = _deletion(body) if body.get("status") == DELETED else _posted(body)
@@ -218,13 +224,14 @@ async def _check_project(project: str) -> None:
 
 
 def _redirect(found: list[Repo], field: str, tail: str, name: str) -> Response:
-    """Redirect into the newest repo that says where it is. One without a scheme is reached by https."""
+    """Redirect into the newest repo that says where it is, by https where it names no scheme."""
     urls = [with_slash(getattr(repo, field)) for repo in found if getattr(repo, field)]
     if not urls:
         raise NotReady(f"no repository is ready for: {name}")
     url = urls[0]
     if not url.lower().startswith(("http://", "https://")):
         url = "https://" + url.lstrip("/")
+    url = quote(url, safe=_URL_MARKS)
     response = Response(f"# {url}{tail}\n", HTTPStatus.FOUND, content_type="text/plain; charset=utf-8")
     response.headers["Location"] = url + tail
     return response
