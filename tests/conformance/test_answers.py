@@ -352,7 +352,7 @@ async def test_head_fails_as_get_does(api: Api, status: int, method: str, path: 
 WRONG = {
     "none": {},
     "key": {"Authorization": "Basic Y29uZm9ybWFuY2U6d3Jvbmc="},
-    "empty": {"Authorization": "Basic "},
+    "empty": {"Authorization": "Basic"},
     "not base64": {"Authorization": "Basic %%%"},
     "no colon": {"Authorization": "Basic bm9jb2xvbg=="},
     "not utf-8": {"Authorization": "Basic /////zr/"},
