@@ -15,6 +15,8 @@ from shaman.errors import Invalid
 
 READY = "ready"
 DELETED = "deleted"
+QUEUED = "queued"
+COMPLETED = "completed"
 DEFAULT_FLAVOR = "default"
 
 TEXT_LIMIT = 255
@@ -77,6 +79,53 @@ class PostedRepo(Struct, frozen=True, kw_only=True):
     status: str | UnsetType = UNSET
     extra: dict[str, Any] | UnsetType = UNSET
     modified: str | UnsetType = UNSET
+
+
+class Build(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One run that builds a project for one cell, as the store keeps it; None is what its builder never told.
+
+    `id` stays first: the store writes it into the encoded document itself. `started` is when it was told first,
+    `completed` when it was told to be so. `canonical_version` is as in Repo.
+    """
+
+    id: int
+    project: str
+    ref: str
+    sha1: str
+    url: str
+    status: str
+    modified: int
+    started: int
+    completed: int | None = None
+    flavor: str = DEFAULT_FLAVOR
+    distro: str | None = None
+    distro_version: str | None = None
+    distro_arch: str | None = None
+    log_url: str | None = None
+    build_id: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+    canonical_version: str = ""
+
+    @property
+    def version(self) -> str:
+        """The distro version as the indexes know it, "" if there is none."""
+        return self.canonical_version or self.distro_version or ""
+
+
+class PostedBuild(Struct, frozen=True, kw_only=True):
+    """The body of a POST of a build."""
+
+    url: str | UnsetType = UNSET
+    ref: str | UnsetType = UNSET
+    sha1: str | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+    flavor: str | UnsetType = UNSET
+    distro: str | UnsetType = UNSET
+    distro_version: str | UnsetType = UNSET
+    distro_arch: str | UnsetType = UNSET
+    log_url: str | UnsetType = UNSET
+    build_id: str | int | UnsetType = UNSET
+    extra: dict[str, Any] | UnsetType = UNSET
 
 
 def check_text(name: str, text: str) -> None:
@@ -148,6 +197,19 @@ def check_posted_repo(posted: PostedRepo) -> None:
         raise Invalid("status: `any` is the word for all of them, not one")
     if posted.arch is not UNSET and posted.archs is not UNSET:
         raise Invalid("arch: give either `arch` or `archs`")
+
+
+def check_posted_build(posted: PostedBuild) -> None:
+    """Raise Invalid naming the first field of `posted` that breaks its rule; absent and empty fields break none."""
+    checks: dict[str, Callable[[str, Any], object]] = dict.fromkeys(
+        ("ref", "status", "flavor", "distro", "distro_version", "distro_arch"), check_text
+    )
+    checks |= {"sha1": check_sha1, "url": check_url, "log_url": check_url, "extra": check_extra}
+    checks |= {"build_id": lambda name, value: check_text(name, str(value))}
+    for name, check in checks.items():
+        value = getattr(posted, name)
+        if value is not UNSET and value != "":
+            check(name, value)
 
 
 def parse_time(name: str, text: str) -> int:

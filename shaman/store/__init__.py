@@ -4,6 +4,8 @@ from redis.asyncio import Redis
 
 from shaman.config import Config
 from shaman.distros import Releases
+from shaman.store.build_scripts import BuildScripts
+from shaman.store.builds import Builds
 from shaman.store.connection import ask, connect
 from shaman.store.nodes import Nodes
 from shaman.store.repos import Repos
@@ -20,6 +22,7 @@ class Store:
         self._client = client
         scripts = Scripts(client)
         self.repos = Repos(client, scripts, releases)
+        self.builds = Builds(client, scripts, BuildScripts(client), releases)
         self.restores = Restores(client, scripts, releases)
         self.snapshots = Snapshots(client, scripts)
         self.nodes = Nodes(client, config.chacra_nodes)

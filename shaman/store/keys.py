@@ -34,6 +34,9 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
     shaman:{P}:builds                 hash        id -> build document (JSON, see `models.Build`)
     shaman:{P}:next-build-id          string      the last id given out
     shaman:{P}:build-identities       hash        16-byte digest of the identity -> id
+    shaman:{P}:build-modified         zset        id, score = modified
+    shaman:{P}:build-queued           zset        `<place>/<id>` of every queued build, score 0: the lexical order
+                                                  groups by place, the smallest id first within one
     shaman:{P}:build-refs             zset        ref, score = modified of its newest build
     shaman:{P}:build-ref:R:sha1s      zset        sha1, score = modified of its newest build in ref R
     shaman:{P}:build-ref:R:sha1:H     zset        id of every build of sha1 H in ref R, score = modified
@@ -42,6 +45,8 @@ A score is microseconds since 1970 by the store's clock; a time inside a member 
 A cell says what a repo was built for, and its state: `<status>/<flavor>/<distro>/<version>/<archs>`, each part
 quoted, the version canonical, the archs canonical, sorted and joined with commas. A ref has few cells (tens) and
 many sha1s (thousands), so the newest repo of each cell costs a jump per cell, whatever the number of records.
+The place of a queued build is what it waits for, quoted like a cell: `<ref>/<sha1>/<flavor>/<distro>/<version>/<arch>`,
+or `<ref>/<sha1>////` of one that names no cell; its id is in sixteen digits.
 """
 
 from hashlib import blake2b
@@ -142,6 +147,16 @@ def next_build_id(project: str) -> str:
 def build_identities(project: str) -> str:
     """Name the hash from the identity of a build to its id."""
     return f"{_project(project)}:build-identities"
+
+
+def build_modified(project: str) -> str:
+    """Name the sorted set of all builds in time order."""
+    return f"{_project(project)}:build-modified"
+
+
+def build_queued(project: str) -> str:
+    """Name the lexical index of the queued builds by what they wait for."""
+    return f"{_project(project)}:build-queued"
 
 
 def build_refs(project: str) -> str:

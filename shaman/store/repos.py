@@ -134,7 +134,8 @@ class Repos:
 
     async def find_everywhere(self, project: str, sha1: str) -> list[Repo]:
         """Find the repos of a sha1 in every ref, newest first."""
-        return _decoded(await self._scripts.find_members(project, keys.sha1_repos(project, sha1)))
+        members = keys.sha1_repos(project, sha1)
+        return _decoded(await self._scripts.find_members(keys.repos(project), members))
 
     async def names(self, project: str) -> dict[str, list[str]]:
         """List the refs and the sha1s of a project, those built last first."""

@@ -1,5 +1,6 @@
 """A typed function for each Lua file: KEYS and ARGV follow its header there."""
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from importlib.resources import files
@@ -143,10 +144,10 @@ class Scripts:
         cells: list[bytes] = await ask(partial(self._find_cells, [keys.cells(project, ref)], arguments))
         return cells
 
-    async def find_members(self, project: str, members: str) -> list[bytes]:
-        """Find the repos whose ids are in the sorted set `members`, the greatest score first."""
-        documents: list[bytes] = await ask(partial(self._find_members, [keys.repos(project), members]))
-        return documents
+    async def find_members(self, documents: str, members: str) -> list[bytes]:
+        """Find the documents whose ids are in the sorted set `members`, the greatest score first."""
+        found: list[bytes] = await ask(partial(self._find_members, [documents, members]))
+        return found
 
     async def find_common_repos(
         self, project: str, name: str, status: str, terms: Sequence[str]
@@ -231,7 +232,6 @@ def _kind(name: bytes) -> Kind:
 
 
 def script_text(name: str) -> str:
-    """Return the text of a script, with the file it includes in place of the line that says so."""
-    folder = files("shaman.store") / "lua"
-    text = (folder / f"{name}.lua").read_text("utf-8")
-    return text.replace("--@include cells\n", (folder / "cells.lua").read_text("utf-8"))
+    """Return the text of a script, with each file it includes in place of the line that says so."""
+    text = (files("shaman.store") / "lua" / f"{name}.lua").read_text("utf-8")
+    return re.sub(r"--@include (\w+)\n", lambda line: script_text(line[1]), text)

@@ -7,7 +7,8 @@ from urllib.parse import unquote
 import msgspec
 
 from shaman.distros import canonical_arch
-from shaman.models import Repo
+from shaman.merge_build import build_identity, waits_at
+from shaman.models import Build, Repo
 from shaman.store import keys
 
 Indexes = dict[str, dict[str, Any]]
@@ -20,15 +21,15 @@ async def audit(client: Any) -> None:
     expected = {keys.PROJECTS} | {name for name in names if name.startswith("shaman:nodes:{nodes}:")}
     for project in projects:
         assert await client.sismember(keys.PROJECTS, project)
-        expected |= await audit_project(client, project)
+        expected |= await audit_repos(client, project) | await audit_builds(client, project)
         for name in {each for each in names if each.startswith(keys.gone(project, b""))}:
             assert await client.ttl(name) > 0
             expected.add(name)
     assert names - expected == set()
 
 
-async def audit_project(client: Any, project: str) -> set[str]:
-    """Assert that every index of a project is right; the names of the keys it may have."""
+async def audit_repos(client: Any, project: str) -> set[str]:
+    """Assert that every index of a project's repos is right; the names of the keys they may have."""
     documents = await client.hgetall(keys.repos(project))
     repos = [msgspec.json.decode(document, type=Repo) for document in documents.values()]
     assert sorted(int(number) for number in documents) == sorted(repo.id for repo in repos)
@@ -40,6 +41,37 @@ async def audit_project(client: Any, project: str) -> set[str]:
     assert int(await client.get(keys.next_id(project)) or 0) >= max((repo.id for repo in repos), default=0)
     rest = {keys.repos(project), keys.identities(project), keys.next_id(project)}
     return rest | set(indexes) | {keys.changes(project)}
+
+
+async def audit_builds(client: Any, project: str) -> set[str]:
+    """Assert that every index of a project's builds is right; the names of the keys they may have."""
+    documents = await client.hgetall(keys.builds(project))
+    builds = {number.decode(): msgspec.json.decode(document, type=Build) for number, document in documents.items()}
+    assert all(int(number) == build.id and build.project == project for number, build in builds.items())
+    indexes = build_indexes_of(project, list(builds.values()))
+    for name, content in indexes.items():
+        assert await read(client, name) == content, name
+    identities = await client.hgetall(keys.build_identities(project))
+    digests = {keys.digest(*build_identity(build)): number.encode() for number, build in builds.items()}
+    assert (identities, len(digests)) == (digests, len(builds))
+    assert int(await client.get(keys.next_build_id(project)) or 0) >= max((int(number) for number in builds), default=0)
+    rest = {keys.builds(project), keys.build_identities(project), keys.next_build_id(project)}
+    return rest | set(indexes)
+
+
+def build_indexes_of(project: str, builds: list[Build]) -> Indexes:
+    """Return every index that the build documents of a project call for."""
+    indexes: Indexes = defaultdict(dict)
+    for build in builds:
+        indexes[keys.build_modified(project)][str(build.id)] = build.modified
+        indexes[keys.sha1_builds(project, build.ref, build.sha1)][str(build.id)] = build.modified
+        for name, member in ((keys.build_refs(project), build.ref), (keys.build_sha1s(project, build.ref), build.sha1)):
+            indexes[name][member] = max(build.modified, indexes[name].get(member, 0))
+        place = waits_at(build)
+        if place:
+            waiting = "/".join(keys.quoted(part) for part in place)
+            indexes[keys.build_queued(project)][f"{waiting}/{build.id:016d}"] = 0
+    return indexes
 
 
 async def read(client: Any, name: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from shaman.distros import Releases
-from shaman.models import Repo, format_time
+from shaman.models import Build, Repo, format_time
 
 
 class RepoObject(Struct, frozen=True, kw_only=True):
@@ -44,6 +44,52 @@ def repo_object(repo: Repo, releases: Releases) -> RepoObject:
         archs=repo.archs,
         extra=repo.extra,
         id=repo.id,
+    )
+
+
+class BuildObject(Struct, frozen=True, kw_only=True):
+    """A build of this dialect."""
+
+    url: str
+    log_url: str | None
+    ref: str
+    sha1: str
+    flavor: str
+    status: str
+    extra: dict[str, Any]
+    modified: str
+    started: str
+    completed: str | None
+    project: str
+    distro: str | None
+    distro_version: str | None
+    distro_codename: str | None
+    distro_arch: str | None
+    build_id: str | None
+    id: int
+
+
+def build_object(build: Build, releases: Releases) -> BuildObject:
+    """Return a build as this dialect tells it: its version by number, and null for what was never told."""
+    distro, version = build.distro or "", build.version
+    return BuildObject(
+        url=build.url if "?" in build.url or "#" in build.url else with_slash(build.url),
+        log_url=build.log_url,
+        ref=build.ref,
+        sha1=build.sha1,
+        flavor=build.flavor,
+        status=build.status,
+        extra=build.extra,
+        modified=format_time(build.modified, " "),
+        started=format_time(build.started, " "),
+        completed=None if build.completed is None else format_time(build.completed, " "),
+        project=build.project,
+        distro=build.distro,
+        distro_version=build.distro_version and releases.number(distro, version),
+        distro_codename=releases.codename(distro, version) if version else None,
+        distro_arch=build.distro_arch,
+        build_id=build.build_id,
+        id=build.id,
     )
 
 

@@ -1,0 +1,193 @@
+"""Builds in the store: documents in and out, one round trip for each question."""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+from redis.asyncio import Redis
+
+from shaman.distros import Releases
+from shaman.errors import Unavailable
+from shaman.merge import Unchanged
+from shaman.merge_build import (
+    Place,
+    build_identity,
+    merge_build,
+    new_build,
+    places_of,
+    restore_build,
+    waits_at,
+    with_version,
+)
+from shaman.models import Build, PostedBuild
+from shaman.store import keys
+from shaman.store.build_scripts import BuildPlace, BuildScripts, BuildSwap, OpenedBuild, Wanted
+from shaman.store.connection import ask
+from shaman.store.repos import WRITE_ATTEMPTS, Outcome
+from shaman.store.scripts import Scripts
+from shaman.store.swaps import Change
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Build)
+_ID_OF_NEW = len(b'{"id":0')
+
+
+class Builds:
+    """The builds of every project."""
+
+    def __init__(self, client: Redis, scripts: Scripts, build_scripts: BuildScripts, releases: Releases) -> None:
+        """Use `releases` to know which versions are the same."""
+        self._client = client
+        self._scripts = scripts
+        self._build_scripts = build_scripts
+        self._releases = releases
+
+    async def put(self, project: str, posted: PostedBuild) -> tuple[Outcome, Build]:
+        """Merge `posted` into the build of its identity, or into a queued one that waits for it, and write that.
+
+        One read and one script call. Returns what happened and the build as it is now. Raises Invalid for a missing
+        field, Unavailable if the store is away.
+        """
+        new = new_build(project, posted, self._releases)
+        wanted = Wanted(_digest(new), [_joined(place) for place in places_of(new)])
+        for _ in range(WRITE_ATTEMPTS):
+            opened = await self._build_scripts.open_build(project, wanted)
+            old = _decoder.decode(opened.document) if opened.document else None
+            merged = merge_build(old, posted, project=project, releases=self._releases, now=opened.now)
+            written = await self._write(wanted, opened, old, merged)
+            if written:
+                return written
+        raise Unavailable("the build is being written by too many at once")
+
+    async def restore(self, saved: Build) -> tuple[Outcome, Build]:
+        """Write a build with times of its own, and its own id unless another build has that; with the id 0, the next.
+
+        An older one of the same identity gives way and keeps its id; no queued one is taken over.
+        """
+        saved = with_version(saved, self._releases)
+        wanted = Wanted(_digest(saved))
+        for _ in range(WRITE_ATTEMPTS):
+            opened = await self._build_scripts.open_build(saved.project, wanted)
+            old = _decoder.decode(opened.document) if opened.document else None
+            written = await self._write(wanted, opened, old, restore_build(old, saved))
+            if written:
+                return written
+        raise Unavailable("the build is being written by too many at once")
+
+    async def delete(self, project: str, number: int) -> None:
+        """Remove the build with the id `number`, if it is there."""
+        for _ in range(WRITE_ATTEMPTS):
+            document: Any = await ask(partial(self._client.hget, keys.builds(project), str(number)))
+            if document is None:
+                return
+            old = _decoder.decode(document)
+            if await self._build_scripts.swap_build(project, _swap(Wanted(_digest(old)), document, old, None)):
+                return
+        raise Unavailable("the build is being written by too many at once")
+
+    async def projects(self) -> dict[str, list[str]]:
+        """List the projects that have a build and their refs, those built last first."""
+        names = _names(await ask(lambda: self._client.smembers(keys.PROJECTS)))
+
+        async def refs() -> list[list[tuple[bytes, float]]]:
+            pipeline = self._client.pipeline(transaction=False)
+            for name in names:
+                pipeline.zrange(keys.build_refs(name), 0, -1, desc=True, withscores=True)
+            return await pipeline.execute()
+
+        found = zip(names, await ask(refs) if names else [], strict=True)
+        dated = sorted(((rows[0][1], name, rows) for name, rows in found if rows), reverse=True)
+        return {name: _names(ref for ref, _ in rows) for _, name, rows in dated}
+
+    async def refs(self, project: str) -> list[str]:
+        """List the refs that have a build, the one built last first."""
+        return await self._list(keys.build_refs(project))
+
+    async def sha1s(self, project: str, ref: str) -> list[str]:
+        """List the sha1s of a ref that have a build, the one built last first."""
+        return await self._list(keys.build_sha1s(project, ref))
+
+    async def find_sha1(self, project: str, ref: str, sha1: str) -> list[Build]:
+        """Find the builds of a sha1 in a ref, newest first."""
+        members = keys.sha1_builds(project, ref, sha1)
+        builds = [_decoder.decode(each) for each in await self._scripts.find_members(keys.builds(project), members)]
+        return sorted(builds, key=lambda build: (build.modified, build.id), reverse=True)
+
+    async def knows(self, project: str) -> bool:
+        """Tell whether the project has any build, or any repo."""
+        return bool(await ask(lambda: self._client.exists(keys.build_refs(project), keys.refs(project))))
+
+    async def _write(
+        self, wanted: Wanted, opened: OpenedBuild, old: Build | None, new: Build | Unchanged
+    ) -> tuple[Outcome, Build] | None:
+        """Put `new` in the place of `old`; None if another build is there by now."""
+        if isinstance(new, Unchanged):
+            # Only what is there can stay unchanged.
+            return (Outcome.UNCHANGED, old) if old else None
+        if not opened.known_project:
+            await ask(lambda: self._client.sadd(keys.PROJECTS, new.project))
+        new_id = await self._build_scripts.swap_build(new.project, _swap(wanted, opened.document, old, new))
+        if new_id is None:
+            return None
+        return (Outcome.UPDATED if old else Outcome.CREATED), replace(new, id=new_id)
+
+    async def _list(self, key: str) -> list[str]:
+        return _names(await ask(lambda: self._client.zrange(key, 0, -1, desc=True)))
+
+
+def _names(members: Iterable[Any]) -> list[str]:
+    return [member.decode() for member in members]
+
+
+def _swap(wanted: Wanted, old_document: bytes, old: Build | None, new: Build | None) -> BuildSwap:
+    return BuildSwap(
+        wanted=wanted,
+        old_document=old_document,
+        old=_place(old) if old else None,
+        tail=_encoder.encode(replace(new, id=0))[_ID_OF_NEW:] if new else b"",
+        new=_place(new) if new else None,
+        event=_encoder.encode(_change(old, new))[_ID_OF_NEW:],
+        id=old.id if old else new.id if new else 0,
+    )
+
+
+def _place(build: Build) -> BuildPlace:
+    waits = waits_at(build)
+    return BuildPlace(
+        digest=_digest(build),
+        ref=build.ref,
+        sha1=build.sha1,
+        time=build.modified,
+        waits=_joined(waits) if waits else "",
+    )
+
+
+def _digest(build: Build) -> bytes:
+    return keys.digest(*build_identity(build))
+
+
+def _joined(place: Place) -> str:
+    return "/".join(keys.quoted(part) for part in place)
+
+
+def _change(old: Build | None, new: Build | None) -> Change:
+    subject = new or old
+    if subject is None:
+        raise ValueError("a write has an old record or a new one")
+    return Change(
+        id=0,
+        kind="build",
+        event="deleted" if new is None else "updated" if old else "created",
+        project=subject.project,
+        ref=subject.ref,
+        sha1=subject.sha1,
+        distro=subject.distro or "",
+        distro_version=subject.distro_version or "",
+        flavor=subject.flavor,
+        archs=(subject.distro_arch,) if subject.distro_arch else (),
+        status="deleted" if new is None else subject.status,
+        modified=subject.modified,
+        was=old.status if old else None,
+    )
