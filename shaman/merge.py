@@ -110,7 +110,7 @@ def restore_repo(old: Repo | None, saved: Repo, *, now: int, gone: int | None) -
     """
     if old is not None:
         saved = replace(saved, id=old.id, created=saved.created or old.created)
-        if old.modified >= saved.modified > 0 or replace(saved, modified=old.modified) == old:
+        if replace(saved, modified=old.modified) == old if saved.modified == 0 else old.modified >= saved.modified:
             return Unchanged()
     elif gone is not None and 0 < (saved.sent or saved.modified) <= gone:
         return Unchanged()

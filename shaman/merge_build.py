@@ -78,14 +78,18 @@ def merge_build(
     return replace(merged, modified=max(now, old.modified + 1 if old else 0))
 
 
-def restore_build(old: Build | None, saved: Build) -> Build | Unchanged:
+def restore_build(old: Build | None, saved: Build, *, now: int) -> Build | Unchanged:
     """Decide what `saved`, a build with values of its own, makes of `old`, the one of its identity, or None.
 
-    It takes the place of an older one; the registry's word wins when that is as new, or newer.
+    It takes the place of an older one; the registry's word wins when that is as new, or newer. A time of 0 is one that
+    was not saved.
     """
-    if old is None:
-        return saved
-    return replace(saved, id=old.id) if old.modified < saved.modified else Unchanged()
+    if old is not None:
+        saved = replace(saved, id=old.id, started=saved.started or old.started)
+        if replace(saved, modified=old.modified) == old if saved.modified == 0 else old.modified >= saved.modified:
+            return Unchanged()
+    modified = saved.modified or max(now, old.modified + 1 if old else 0)
+    return replace(saved, modified=modified, started=saved.started or modified)
 
 
 def _told(posted: PostedBuild) -> dict[str, Any]:

@@ -144,6 +144,9 @@ def test_a_saved_build_replaces_an_older_one() -> None:
     """It comes as it was; what the registry has that is as new stays."""
     saved = replace(merge(None, posted(), 100), id=9)
     known = replace(saved, id=3, modified=50, status="queued")
-    assert restore_build(None, saved) == saved
-    assert restore_build(known, saved) == replace(saved, id=3)
-    assert isinstance(restore_build(saved, saved), Unchanged)
+    assert restore_build(None, saved, now=900) == saved
+    assert restore_build(known, saved, now=900) == replace(saved, id=3)
+    assert isinstance(restore_build(saved, saved, now=900), Unchanged)
+    untimed = replace(saved, modified=0, started=0)
+    assert restore_build(None, untimed, now=900) == replace(saved, modified=900, started=900)
+    assert isinstance(restore_build(saved, untimed, now=900), Unchanged)

@@ -34,6 +34,27 @@ REPO = {
 }
 
 
+BUILD = {
+    "kind": "build",
+    "project": "ceph",
+    "ref": "main",
+    "sha1": "a0",
+    "distro": "ubuntu",
+    "distro_version": "24.04",
+    "distro_arch": "arm64",
+    "flavor": "default",
+    "status": "completed",
+    "url": "https://ci.example.org/1/",
+    "log_url": "https://ci.example.org/1/log",
+    "build_id": "17",
+    "extra": {"node_name": "builder-1"},
+    "modified": "2024-06-17 18:04:30.190595",
+    "started": "2024-06-17 17:00:00.000000",
+    "completed": "2024-06-17 18:04:29.000000",
+    "id": 7,
+}
+
+
 def lines(*records: dict[str, Any]) -> list[bytes]:
     """Return the records as an export has them."""
     return [json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode() + b"\n" for record in records]
@@ -57,22 +78,24 @@ async def exported(store: Store, *projects: str) -> list[bytes]:
 async def test_an_export_of_an_import_is_the_same(store: Store) -> None:
     """Every value comes back: id, times, and what the registry itself would not have chosen."""
     other = REPO | {"id": 9, "sha1": "b1", "chacra_url": "", "modified": "2024-06-18 00:00:00.000000"}
-    given = lines(REPO, other)
+    trigger = BUILD | dict.fromkeys(("distro", "distro_version", "distro_arch", "log_url", "build_id", "completed"))
+    trigger |= {"id": 9, "status": "queued", "flavor": "", "modified": "2024-06-18 00:00:00.000000"}
+    given = lines(REPO, other, BUILD, trigger)
     importing, said = await imported(store, given)
     assert (importing.faults, said) == (0, [])
     assert await exported(store) == given
-    assert importing.counts == {"ceph": {"repos written": 2}}
+    assert importing.counts == {"ceph": {"repos written": 2, "builds written": 2}}
 
 
 async def test_an_import_again_changes_nothing(store: Store) -> None:
     """The same lines twice are the same state, with and without a time."""
-    given = lines(
-        REPO, {"chacra_url": "https://2.chacra.example.org/", **_without(REPO, "modified", "id", "chacra_url")}
-    )
+    times = ("modified", "created", "sent", "started", "completed", "id")
+    untimed = _without(REPO, *times) | {"chacra_url": "https://2.chacra.example.org/"}
+    given = lines(REPO, untimed, BUILD, _without(BUILD, *times) | {"url": "https://ci.example.org/2/"})
     await imported(store, given)
     before = await exported(store)
     importing, _ = await imported(store, given)
-    assert importing.counts == {"ceph": {"repos unchanged": 2}}
+    assert importing.counts == {"ceph": {"repos unchanged": 2, "builds unchanged": 2}}
     assert await exported(store) == before
 
 
@@ -87,12 +110,15 @@ async def test_either_time_format_is_taken(store: Store) -> None:
 async def test_a_newer_record_of_the_store_stays(store: Store) -> None:
     """What was posted after the export wins over it; what was there before does not."""
     await imported(store, lines(REPO))
-    newer, older = (REPO | {"modified": f"2024-06-{day} 00:00:00.000000", "status": day} for day in (18, 16))
-    newer["status"], older["status"] = "building", "requested"
-    importing, _ = await imported(store, lines(older))
-    assert importing.counts == {"ceph": {"repos unchanged": 1}}
-    await imported(store, lines(newer))
-    assert await exported(store) == lines(newer)
+    await imported(store, lines(BUILD))
+    older, newer = (
+        [record | {"modified": f"2024-06-{day} 00:00:00.000000", "status": "failed"} for record in (REPO, BUILD)]
+        for day in (16, 18)
+    )
+    importing, _ = await imported(store, lines(*older))
+    assert importing.counts == {"ceph": {"repos unchanged": 1, "builds unchanged": 1}}
+    await imported(store, lines(*newer))
+    assert await exported(store) == lines(*newer)
 
 
 async def test_an_id_that_is_taken_is_replaced(store: Store) -> None:
@@ -157,6 +183,9 @@ FAULTS = [
     (*lines(REPO | {"id": True}), "id: must be a positive number"),
     (*lines(REPO | {"id": 2**53}), "id: must be a positive number"),
     (*lines(REPO | {"url": "javascript:alert(1)"}), "url: must be an http or https URL"),
+    (*lines(BUILD | {"url": None}), "url: is missing"),
+    (*lines(BUILD | {"started": 1}), "started: is not a time"),
+    (*lines(BUILD | {"log_url": "data:x"}), "log_url: must be an http or https URL"),
 ]
 
 

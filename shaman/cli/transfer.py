@@ -80,7 +80,7 @@ def _server(config: Config) -> Iterator[str]:
 async def _export(url: str, config: Config, projects: tuple[str, ...], output: BinaryIO) -> None:
     releases = Releases(config.distros)
     async with _opened(url, config, releases) as store:
-        async for lines in export(store, releases, projects or sorted(await store.repos.projects(None))):
+        async for lines in export(store, releases, projects or sorted(await store.projects())):
             output.write(lines)
     output.flush()
 

@@ -1,9 +1,13 @@
 """The only room that imports redis: bytes of the store to and from the registry's Structs."""
 
+from functools import partial
+from typing import Any
+
 from redis.asyncio import Redis
 
 from shaman.config import Config
 from shaman.distros import Releases
+from shaman.store import keys
 from shaman.store.build_scripts import BuildScripts
 from shaman.store.builds import Builds
 from shaman.store.connection import ask, connect
@@ -22,10 +26,16 @@ class Store:
         self._client = client
         scripts = Scripts(client)
         self.repos = Repos(client, scripts, releases)
-        self.builds = Builds(client, scripts, BuildScripts(client), releases)
-        self.restores = Restores(client, scripts, releases)
+        build_scripts = BuildScripts(client)
+        self.builds = Builds(client, scripts, build_scripts, releases)
+        self.restores = Restores(client, scripts, build_scripts)
         self.snapshots = Snapshots(client, scripts)
         self.nodes = Nodes(client, config.chacra_nodes)
+
+    async def projects(self) -> list[str]:
+        """List the names of all projects that have ever had a record, in no order."""
+        names: Any = await ask(partial(self._client.smembers, keys.PROJECTS))
+        return [name.decode() for name in names]
 
     async def ping(self) -> None:
         """Raise Unavailable unless the store answers."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from msgspec import Struct
 from redis.asyncio import Redis
 
 from shaman.store import keys
 from shaman.store.connection import ask
-from shaman.store.scripts import STREAM_LENGTH, script_text
+from shaman.store.scripts import STREAM_LENGTH, Call, call_each, script_text
 
 
 class Wanted(Struct, frozen=True):
@@ -65,48 +66,70 @@ class BuildScripts:
 
     def __init__(self, client: Redis) -> None:
         """Register every script with `client`."""
+        self._client = client
         self._open_build = client.register_script(script_text("open_build"))
         self._swap_build = client.register_script(script_text("swap_build"))
 
     async def open_build(self, project: str, wanted: Wanted) -> OpenedBuild:
         """Read the build that is wanted, and the clock."""
-        names = [
-            keys.builds(project),
-            keys.next_build_id(project),
-            keys.build_identities(project),
-            keys.build_queued(project),
-        ]
-        answer = await ask(partial(self._open_build, names, [wanted.digest, *wanted.places]))
-        seconds, micros, document, known = answer
-        return OpenedBuild(int(seconds) * 1_000_000 + int(micros), document, bool(known))
+        return _opened(await ask(partial(self._open_build, *_open_call(project, wanted))))
+
+    async def open_builds(self, project: str, wanted: Sequence[Wanted]) -> list[OpenedBuild]:
+        """Read many builds in one round trip."""
+        calls = [_open_call(project, each) for each in wanted]
+        return [_opened(answer) for answer in await call_each(self._client, self._open_build, calls)]
 
     async def swap_build(self, project: str, swap: BuildSwap) -> int | None:
         """Write and return the id of the record, or None: read it again."""
-        old, new = swap.old or swap.new, swap.new or swap.old
-        if old is None or new is None:
-            raise ValueError("a write has an old record or a new one")
-        names = [
-            keys.builds(project),
-            keys.next_build_id(project),
-            keys.build_identities(project),
-            keys.build_queued(project),
-            keys.build_modified(project),
-            keys.build_refs(project),
-            keys.changes(project),
-            *old.keys(project),
-            *new.keys(project),
-        ]
-        arguments = [
-            swap.wanted.digest,
-            *swap.wanted.places,
-            swap.old_document,
-            swap.tail,
-            swap.id or "",
-            *old.arguments(),
-            *new.arguments(),
-            swap.event,
-            STREAM_LENGTH,
-            keys.CHANNEL,
-        ]
-        answer = await ask(partial(self._swap_build, names, arguments))
+        answer = await ask(partial(self._swap_build, *_swap_call(project, swap)))
         return int(answer) if answer else None
+
+    async def swap_builds(self, project: str, swaps: Sequence[BuildSwap]) -> list[int | None]:
+        """Make many writes in one round trip, each for itself; what each returns."""
+        answers = await call_each(self._client, self._swap_build, [_swap_call(project, swap) for swap in swaps])
+        return [int(answer) if answer else None for answer in answers]
+
+
+def _open_call(project: str, wanted: Wanted) -> Call:
+    names = [
+        keys.builds(project),
+        keys.next_build_id(project),
+        keys.build_identities(project),
+        keys.build_queued(project),
+    ]
+    return names, [wanted.digest, *wanted.places]
+
+
+def _opened(answer: Any) -> OpenedBuild:
+    seconds, micros, document, known = answer
+    return OpenedBuild(int(seconds) * 1_000_000 + int(micros), document, bool(known))
+
+
+def _swap_call(project: str, swap: BuildSwap) -> Call:
+    old, new = swap.old or swap.new, swap.new or swap.old
+    if old is None or new is None:
+        raise ValueError("a write has an old record or a new one")
+    names = [
+        keys.builds(project),
+        keys.next_build_id(project),
+        keys.build_identities(project),
+        keys.build_queued(project),
+        keys.build_modified(project),
+        keys.build_refs(project),
+        keys.changes(project),
+        *old.keys(project),
+        *new.keys(project),
+    ]
+    arguments = [
+        swap.wanted.digest,
+        *swap.wanted.places,
+        swap.old_document,
+        swap.tail,
+        swap.id or "",
+        *old.arguments(),
+        *new.arguments(),
+        swap.event,
+        STREAM_LENGTH,
+        keys.CHANNEL,
+    ]
+    return names, arguments

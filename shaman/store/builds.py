@@ -11,27 +11,16 @@ from redis.asyncio import Redis
 from shaman.distros import Releases
 from shaman.errors import Unavailable
 from shaman.merge import Unchanged
-from shaman.merge_build import (
-    Place,
-    build_identity,
-    merge_build,
-    new_build,
-    places_of,
-    restore_build,
-    waits_at,
-    with_version,
-)
+from shaman.merge_build import merge_build, new_build
 from shaman.models import Build, PostedBuild
 from shaman.store import keys
-from shaman.store.build_scripts import BuildPlace, BuildScripts, BuildSwap, OpenedBuild, Wanted
+from shaman.store.build_scripts import BuildScripts, OpenedBuild, Wanted
+from shaman.store.build_swaps import digest_of, swap_of, wanted_by
 from shaman.store.connection import ask
 from shaman.store.repos import WRITE_ATTEMPTS, Outcome
 from shaman.store.scripts import Scripts
-from shaman.store.swaps import Change
 
-_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Build)
-_ID_OF_NEW = len(b'{"id":0')
 
 
 class Builds:
@@ -51,27 +40,12 @@ class Builds:
         field, Unavailable if the store is away.
         """
         new = new_build(project, posted, self._releases)
-        wanted = Wanted(_digest(new), [_joined(place) for place in places_of(new)])
+        wanted = wanted_by(new)
         for _ in range(WRITE_ATTEMPTS):
             opened = await self._build_scripts.open_build(project, wanted)
             old = _decoder.decode(opened.document) if opened.document else None
             merged = merge_build(old, posted, project=project, releases=self._releases, now=opened.now)
             written = await self._write(wanted, opened, old, merged)
-            if written:
-                return written
-        raise Unavailable("the build is being written by too many at once")
-
-    async def restore(self, saved: Build) -> tuple[Outcome, Build]:
-        """Write a build with times of its own, and its own id unless another build has that; with the id 0, the next.
-
-        An older one of the same identity gives way and keeps its id; no queued one is taken over.
-        """
-        saved = with_version(saved, self._releases)
-        wanted = Wanted(_digest(saved))
-        for _ in range(WRITE_ATTEMPTS):
-            opened = await self._build_scripts.open_build(saved.project, wanted)
-            old = _decoder.decode(opened.document) if opened.document else None
-            written = await self._write(wanted, opened, old, restore_build(old, saved))
             if written:
                 return written
         raise Unavailable("the build is being written by too many at once")
@@ -83,7 +57,7 @@ class Builds:
             if document is None:
                 return
             old = _decoder.decode(document)
-            if await self._build_scripts.swap_build(project, _swap(Wanted(_digest(old)), document, old, None)):
+            if await self._build_scripts.swap_build(project, swap_of(Wanted(digest_of(old)), document, old, None)):
                 return
         raise Unavailable("the build is being written by too many at once")
 
@@ -128,7 +102,7 @@ class Builds:
             return (Outcome.UNCHANGED, old) if old else None
         if not opened.known_project:
             await ask(lambda: self._client.sadd(keys.PROJECTS, new.project))
-        new_id = await self._build_scripts.swap_build(new.project, _swap(wanted, opened.document, old, new))
+        new_id = await self._build_scripts.swap_build(new.project, swap_of(wanted, opened.document, old, new))
         if new_id is None:
             return None
         return (Outcome.UPDATED if old else Outcome.CREATED), replace(new, id=new_id)
@@ -139,55 +113,3 @@ class Builds:
 
 def _names(members: Iterable[Any]) -> list[str]:
     return [member.decode() for member in members]
-
-
-def _swap(wanted: Wanted, old_document: bytes, old: Build | None, new: Build | None) -> BuildSwap:
-    return BuildSwap(
-        wanted=wanted,
-        old_document=old_document,
-        old=_place(old) if old else None,
-        tail=_encoder.encode(replace(new, id=0))[_ID_OF_NEW:] if new else b"",
-        new=_place(new) if new else None,
-        event=_encoder.encode(_change(old, new))[_ID_OF_NEW:],
-        id=old.id if old else new.id if new else 0,
-    )
-
-
-def _place(build: Build) -> BuildPlace:
-    waits = waits_at(build)
-    return BuildPlace(
-        digest=_digest(build),
-        ref=build.ref,
-        sha1=build.sha1,
-        time=build.modified,
-        waits=_joined(waits) if waits else "",
-    )
-
-
-def _digest(build: Build) -> bytes:
-    return keys.digest(*build_identity(build))
-
-
-def _joined(place: Place) -> str:
-    return "/".join(keys.quoted(part) for part in place)
-
-
-def _change(old: Build | None, new: Build | None) -> Change:
-    subject = new or old
-    if subject is None:
-        raise ValueError("a write has an old record or a new one")
-    return Change(
-        id=0,
-        kind="build",
-        event="deleted" if new is None else "updated" if old else "created",
-        project=subject.project,
-        ref=subject.ref,
-        sha1=subject.sha1,
-        distro=subject.distro or "",
-        distro_version=subject.distro_version or "",
-        flavor=subject.flavor,
-        archs=(subject.distro_arch,) if subject.distro_arch else (),
-        status="deleted" if new is None else subject.status,
-        modified=subject.modified,
-        was=old.status if old else None,
-    )

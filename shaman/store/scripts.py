@@ -102,7 +102,7 @@ class Scripts:
 
     async def open_repos(self, project: str, digests: Sequence[bytes]) -> list[Opened]:
         """Read the records of many identities in one round trip."""
-        answers = await self._call_each(self._open_repo, [_open_call(project, digest) for digest in digests])
+        answers = await call_each(self._client, self._open_repo, [_open_call(project, digest) for digest in digests])
         return [_opened(answer) for answer in answers]
 
     async def swap_repo(self, project: str, swap: Swap) -> int | None:
@@ -112,7 +112,7 @@ class Scripts:
 
     async def swap_repos(self, project: str, swaps: Sequence[Swap]) -> list[int | None]:
         """Make many writes in one round trip, each for itself; what each returns."""
-        answers = await self._call_each(self._swap_repo, [_swap_call(project, swap) for swap in swaps])
+        answers = await call_each(self._client, self._swap_repo, [_swap_call(project, swap) for swap in swaps])
         return [int(answer) if answer else None for answer in answers]
 
     async def find_newest_repos(
@@ -167,17 +167,18 @@ class Scripts:
                 return _kind(kind), rest
             before = rest[0]
 
-    async def _call_each(self, script: AsyncScript, calls: Sequence[Call]) -> list[Any]:
-        """Call a script many times in one round trip; the client makes sure first that the server has it."""
 
-        async def execute() -> list[Any]:
-            pipeline = self._client.pipeline(transaction=False)
-            for names, arguments in calls:
-                await script(names, arguments, client=pipeline)
-            answers: list[Any] = await pipeline.execute()
-            return answers
+async def call_each(client: Redis, script: AsyncScript, calls: Sequence[Call]) -> list[Any]:
+    """Call a script many times in one round trip; the client makes sure first that the server has it."""
 
-        return await ask(execute) if calls else []
+    async def execute() -> list[Any]:
+        pipeline = client.pipeline(transaction=False)
+        for names, arguments in calls:
+            await script(names, arguments, client=pipeline)
+        answers: list[Any] = await pipeline.execute()
+        return answers
+
+    return await ask(execute) if calls else []
 
 
 def _open_call(project: str, digest: bytes) -> Call:

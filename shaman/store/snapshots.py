@@ -5,7 +5,7 @@ the indexes; the change stream tells which, and those are added from it. As an i
 from the first step to the last is in the list exactly once.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from shaman.errors import Unavailable
-from shaman.models import Repo
+from shaman.models import Build, Repo
 from shaman.store import keys
 from shaman.store.connection import ask
 from shaman.store.repos import Pattern
@@ -30,6 +30,7 @@ ATTEMPTS = 5
 """How often a list is begun anew when the stream has lost its beginning: ten thousand writes during one list."""
 
 _decoder = msgspec.json.Decoder(Repo)
+_build_decoder = msgspec.json.Decoder(Build)
 
 
 class _Event(Struct, frozen=True):
@@ -52,7 +53,7 @@ class Entry(Struct, frozen=True, order=True):
 
 
 class Snapshots:
-    """Lists of all repos of a project, or of a ref."""
+    """Lists of all repos or builds of a project, or of the repos of a ref."""
 
     def __init__(self, client: Redis, scripts: Scripts) -> None:
         """Use `client`."""
@@ -66,18 +67,21 @@ class Snapshots:
 
         Those that changed meanwhile are listed whether they match or not. Raises Unavailable if the store is away.
         """
-        for _ in range(ATTEMPTS):
-            mark = await self._last_change(project)
-            if ref is None:
-                gathered = {number: time async for time, number in self._by_time(keys.modified(project))}
-            else:
-                gathered = {number: time async for time, number in self._by_cell(project, ref, status, patterns)}
-            changed = await self._changed_since(project, mark)
-            if changed is not None:
-                gathered |= changed
-                entries = [Entry(modified=time, id=number, project=project) for number, time in gathered.items()]
-                return sorted(entries, reverse=True)
-        raise Unavailable("the project is written to faster than it can be listed")
+        if ref is None:
+            return await self._gather("repo", project, lambda: self._by_time(keys.modified(project)))
+        return await self._gather("repo", project, lambda: self._by_cell(project, ref, status, patterns))
+
+    async def build_entries(self, project: str) -> list[Entry]:
+        """List where the builds of a project stand, newest first. Raises Unavailable if the store is away."""
+        return await self._gather("build", project, lambda: self._by_time(keys.build_modified(project)))
+
+    async def builds(self, entries: Sequence[Entry]) -> AsyncIterator[list[Build]]:
+        """Yield the builds at `entries`, of one project, page by page, in that order, without those that are gone."""
+        for first in range(0, len(entries), PAGE):
+            page = entries[first : first + PAGE]
+            names = [str(entry.id) for entry in page]
+            documents: list[Any] = await ask(partial(self._client.hmget, keys.builds(page[0].project), names))
+            yield [_build_decoder.decode(document) for document in documents if document is not None]
 
     async def repos(self, entries: Sequence[Entry]) -> AsyncIterator[list[Repo]]:
         """Yield the repos at `entries` page by page, in that order, without those that are gone."""
@@ -90,6 +94,18 @@ class Snapshots:
                 documents: list[Any] = await ask(partial(self._client.hmget, keys.repos(project), names))
                 found |= dict(zip(wanted, documents, strict=True))
             yield [_decoder.decode(document) for entry in page if (document := found[entry]) is not None]
+
+    async def _gather(self, kind: str, project: str, rows: Callable[[], AsyncIterator[tuple[int, int]]]) -> list[Entry]:
+        """List every row, and where those of its kind stand now that have changed meanwhile; newest first."""
+        for _ in range(ATTEMPTS):
+            mark = await self._last_change(project)
+            gathered = {number: time async for time, number in rows()}
+            changed = await self._changed_since(project, mark, kind)
+            if changed is not None:
+                gathered |= changed
+                entries = [Entry(modified=time, id=number, project=project) for number, time in gathered.items()]
+                return sorted(entries, reverse=True)
+        raise Unavailable("the project is written to faster than it can be listed")
 
     async def _by_time(self, members: str) -> AsyncIterator[tuple[int, int]]:
         """Yield time and id of every member of a sorted set. Members of one time may be more than a step: it grows."""
@@ -127,11 +143,11 @@ class Snapshots:
         last: Any = await ask(partial(self._client.xrevrange, keys.changes(project), count=1))
         return last[0][0] if last else b""
 
-    async def _changed_since(self, project: str, mark: bytes) -> dict[int, int] | None:
-        """Return id -> time of the repos that changed after `mark`; None if the stream does not reach back to it."""
+    async def _changed_since(self, project: str, mark: bytes, kind: str) -> dict[int, int] | None:
+        """Return id -> time of the records of a kind that changed after `mark`; None if the stream begins later."""
         changes: Any = await ask(partial(self._client.xrange, keys.changes(project), mark or b"-"))
         begins = changes[0][0] == mark if changes and mark else not mark
         if not begins or (not mark and len(changes) >= STREAM_LENGTH):
             return None
         events = [_event_decoder.decode(fields[b"event"]) for _, fields in changes]
-        return {event.id: event.modified for event in events if event.kind == "repo"}
+        return {event.id: event.modified for event in events if event.kind == kind}

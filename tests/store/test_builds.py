@@ -13,6 +13,7 @@ from shaman.store import Store, keys
 from shaman.store.build_scripts import BuildSwap, OpenedBuild, Wanted
 from shaman.store.connection import connect
 from shaman.store.repos import Outcome
+from shaman.store.restores import Restored
 from tests.conftest import CONFIG, RELEASES
 from tests.store import test_repos as repos
 
@@ -315,14 +316,22 @@ async def test_an_event_is_published(store: Store, redis: Any) -> None:
     assert [msgspec.json.decode(message["data"])] == await events(redis)
 
 
+async def restored_in(store: Store, saved: Build) -> tuple[Restored, Build]:
+    """Restore a build, and return what became of it and how it is told now."""
+    [outcome] = await store.restores.builds("ceph", [saved])
+    found = await store.builds.find_sha1("ceph", saved.ref, saved.sha1)
+    [build] = [build for build in found if build.url == saved.url]
+    return outcome, build
+
+
 async def test_a_restored_build_has_its_own_values(store: Store) -> None:
     """Its id and times are its own, new builds count on from there, and the same again changes nothing."""
     saved = replace(await put(store, posted(**CELLS[3])), id=70, ref="old", modified=5, started=3, completed=4)
-    saved = replace(saved, status="completed", distro="ubuntu", distro_version="24.04")
-    outcome, restored = await store.builds.restore(saved)
-    assert (outcome, restored) == (Outcome.CREATED, replace(saved, canonical_version="noble"))
+    saved = replace(saved, status="completed", distro="ubuntu", distro_version="24.04", canonical_version="noble")
+    outcome, restored = await restored_in(store, saved)
+    assert (outcome, restored) == (Restored.WRITTEN, saved)
     assert await store.builds.find_sha1("ceph", "old", "a1") == [restored]
-    assert await store.builds.restore(saved) == (Outcome.UNCHANGED, restored)
+    assert await restored_in(store, saved) == (Restored.UNCHANGED, restored)
     assert await store.builds.refs("ceph") == ["main", "old"]
     assert (await put(store, posted(ref="next"))).id == 71
     assert (await put(store, posted(ref="old", status="failed", **CELLS[1]))).id == 70
@@ -332,13 +341,13 @@ async def test_a_restored_build_takes_nobody_elses_place(store: Store) -> None:
     """A taken id makes it another one, a queued build is left alone, a newer one of its identity stays."""
     queued = await put(store, posted(status="queued"))
     other = replace(queued, url="https://ci/2/", status="completed", modified=5)
-    outcome, restored = await store.builds.restore(other)
-    assert (outcome, restored.id) == (Outcome.CREATED, 2)
+    outcome, restored = await restored_in(store, other)
+    assert (outcome, restored.id) == (Restored.RENUMBERED, 2)
     assert await store.builds.find_sha1("ceph", "main", "a1") == [queued, restored]
-    assert await store.builds.restore(replace(queued, id=9, modified=5)) == (Outcome.UNCHANGED, queued)
-    _, newer = await store.builds.restore(replace(queued, id=9, modified=queued.modified + 1))
+    assert await restored_in(store, replace(queued, id=9, modified=5)) == (Restored.UNCHANGED, queued)
+    _, newer = await restored_in(store, replace(queued, id=9, modified=queued.modified + 1))
     assert newer == replace(queued, modified=queued.modified + 1)
-    _, unnumbered = await store.builds.restore(replace(queued, id=0, url="https://ci/3/"))
+    _, unnumbered = await restored_in(store, replace(queued, id=0, url="https://ci/3/"))
     assert unnumbered.id == 3
 
 
@@ -346,7 +355,7 @@ async def test_builds_of_one_time_are_in_the_order_of_their_ids(store: Store) ->
     """A tie is broken by id, as a number."""
     saved = await put(store, posted())
     for number in range(2, 13):
-        await store.builds.restore(replace(saved, id=number, url=f"https://ci/{number}/"))
+        await restored_in(store, replace(saved, id=number, url=f"https://ci/{number}/"))
     found = await store.builds.find_sha1("ceph", "main", "a1")
     assert [build.id for build in found] == list(range(12, 0, -1))
 

@@ -16,6 +16,7 @@ from shaman.models import Build, PostedBuild
 from shaman.store import Store
 from shaman.store.connection import connect
 from shaman.store.repos import Outcome
+from shaman.store.restores import Restored
 from tests.conftest import CONFIG, RELEASES
 from tests.store.audit import audit
 
@@ -133,10 +134,12 @@ class BuildMachine(RuleBasedStateMachine):
         self.run(self.store.builds.delete("p", known.id))
         del self.records[known.id]
         saved = replace(known, id=number, modified=known.modified - age)
-        outcome, build = self.run(self.store.builds.restore(saved))
+        [outcome] = self.run(self.store.restores.builds("p", [saved]))
+        found = self.run(self.store.builds.find_sha1("p", saved.ref, saved.sha1))
+        [build] = [each for each in found if each.id not in self.records]
         same = [each for each, (other, _) in self.records.items() if other == key]
         assert same == []
-        assert outcome is Outcome.CREATED
+        assert outcome is (Restored.WRITTEN if number not in self.records else Restored.RENUMBERED)
         self.next_id = max(self.next_id, build.id + 1)
         assert build.id == (number if number not in self.records else self.next_id - 1)
         assert build == replace(saved, id=build.id)
