@@ -1,7 +1,7 @@
 """Another server of the production dialect as a source of records: its own routes tell them, part by part."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
@@ -29,6 +29,10 @@ class Part(Struct, frozen=True, kw_only=True):
     ref: str = ""
 
 
+class _AskAgain(Unavailable):
+    """There was no answer, or the server is not well."""
+
+
 class _Project(Struct, frozen=True):
     refs: list[str]
 
@@ -36,9 +40,10 @@ class _Project(Struct, frozen=True):
 class Source:
     """The server that `client` reaches by relative URLs."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        """Ask nothing yet."""
+    def __init__(self, client: httpx.AsyncClient, pauses: Sequence[float] = PAUSES) -> None:
+        """Ask nothing yet; wait for `pauses` in turn before a question is asked again."""
         self._client = client
+        self._pauses = pauses
 
     async def parts(self) -> list[Part]:
         """List what there is. Raises Unavailable if the server does not tell it."""
@@ -68,8 +73,8 @@ class Source:
         yield [fields | {"host": host} for host, fields in reversed(nodes.items())]
 
     async def _get(self, path: str, kind: type[Told], **params: str) -> Told:
-        for pause in PAUSES:
-            with suppress(Unavailable):
+        for pause in self._pauses:
+            with suppress(_AskAgain):
                 return await self._ask(path, kind, params)
             await asyncio.sleep(pause)
         return await self._ask(path, kind, params)
@@ -77,7 +82,12 @@ class Source:
     async def _ask(self, path: str, kind: type[Told], params: dict[str, str]) -> Told:
         try:
             response = await self._client.get(path, params=params)
-            response.raise_for_status()
+        except httpx.HTTPError as error:
+            raise _AskAgain(f"{self._client.base_url.join(path)}: {type(error).__name__}: {error}") from error
+        if not response.is_success:
+            failure = _AskAgain if response.is_server_error else Unavailable
+            raise failure(f"{response.url}: answers {response.status_code}")
+        try:
             return msgspec.json.decode(response.content, type=kind)
-        except (httpx.HTTPError, msgspec.DecodeError) as error:
-            raise Unavailable(f"{self._client.base_url.join(path)}: {type(error).__name__}: {error}") from error
+        except msgspec.DecodeError as error:
+            raise Unavailable(f"{response.url}: is no such server: {error}") from error
