@@ -5,6 +5,7 @@ from werkzeug.exceptions import HTTPException
 from shaman.config import Config
 from shaman.distros import Releases
 from shaman.errors import ShamanError
+from shaman.rotation import Rotation
 from shaman.store import Store
 from shaman.web import api, health, nodes, paths, problems, repos, search
 from shaman.web.context import Shaman
@@ -32,6 +33,9 @@ def create_app(config: Config, store: Store, releases: Releases) -> Shaman:
     app.register_error_handler(ShamanError, problems.handle_shaman_error)
     app.register_error_handler(HTTPException, problems.handle_http_error)
     app.register_error_handler(Exception, problems.handle_bug)
+    app.rotation = Rotation(store.nodes, config)
+    app.before_serving(app.rotation.start)
+    app.after_serving(app.rotation.stop)
     app.after_serving(store.close)
     app.asgi_app = paths.keep_slashes(answer_after_body(app.asgi_app))  # type: ignore[assignment,method-assign]
     return app

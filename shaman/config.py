@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from shaman.errors import Invalid
-from shaman.models import check_url
+from shaman.models import check_host, check_url
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=1024)]
+Seconds = Annotated[float, Meta(gt=0, le=24 * 3600)]
 KeyHash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -48,14 +50,27 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     users: tuple[User, ...] = ()
 
 
+class HealthSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[health]`: seconds between two checks of a node, and that one may take.
+
+    Without `interval` only nodes that have registered are checked, at an interval of their own.
+    """
+
+    interval: Seconds | None = None
+    timeout: Seconds = 5.0
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set. `distros` adds releases: distro -> version number -> codename."""
 
     chacra_nodes: tuple[str, ...] = ()
+    chacra_verify_ssl: bool = True
+    health_check_retries: Count = 3
     fail_check_trigger_path: str = ""
     server: Server = field(default_factory=Server)
     redis: RedisSettings = field(default_factory=RedisSettings)
     auth: Auth = field(default_factory=Auth)
+    health: HealthSettings = field(default_factory=HealthSettings)
     distros: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
@@ -74,8 +89,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
         config = Config()
     except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise Invalid(f"{file}: {error}") from None
-    for url in config.chacra_nodes:
-        _check_node(f"{file}: chacra_nodes", url)
+    _check_nodes(f"{file}: chacra_nodes", config.chacra_nodes)
     return with_environment(config, environ)
 
 
@@ -107,10 +121,23 @@ def hash_key(key: str) -> str:
     return sha256(key.encode()).hexdigest()
 
 
-def _check_node(name: str, url: str) -> None:
-    check_url(name, url)
-    if not url.startswith(("http://", "https://")):
-        raise Invalid(f"{name}: {url!r} must begin with http:// or https://")
+def host_of(url: str) -> str:
+    """Return the host, or host:port, that the URL of a node names."""
+    return urlsplit(url).netloc.lower()
+
+
+def _check_nodes(name: str, urls: tuple[str, ...]) -> None:
+    hosts = set()
+    for url in urls:
+        check_url(name, url)
+        if not url.startswith(("http://", "https://")):
+            raise Invalid(f"{name}: {url!r} must begin with http:// or https://")
+        if "?" in url or "#" in url:
+            raise Invalid(f"{name}: {url!r} must end with the path")
+        check_host(f"{name}: {url!r}", host_of(url))
+        if host_of(url) in hosts:
+            raise Invalid(f"{name}: {host_of(url)} is there twice")
+        hosts.add(host_of(url))
 
 
 def _number(environ: Mapping[str, str], name: str, otherwise: int, low: int, high: int) -> int:

@@ -6,6 +6,7 @@ Times are integers: microseconds since 1970, UTC.
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv6Address
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -25,11 +26,16 @@ TEXT_LIMIT = 255
 URL_LIMIT = 2048
 """Characters in a URL: what the clients' own tools take."""
 
+PORT_LIMIT = 65535
+"""The highest port of TCP."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHA1 = re.compile(r"[A-Za-z0-9]{1,64}")
 _NOWHERE = re.compile(r"(https?:)?/*", re.IGNORECASE)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z0-9-]+:\d{1,5}(/|$)|localhost:\d{1,5}(/|$)")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[(?P<v6>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]{{1,5}}))?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -128,6 +134,24 @@ class PostedBuild(Struct, frozen=True, kw_only=True):
     extra: dict[str, Any] | UnsetType = UNSET
 
 
+class Health(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the checks of a node have found; `down_count` is how many failed in a row, `last_check` when one began."""
+
+    healthy: bool = True
+    down_count: int = 0
+    last_check: int | None = None
+
+
+class Node(Struct, frozen=True, kw_only=True):
+    """A storage node of the pool. `registered` tells whether it has registered itself, in the configuration or not."""
+
+    host: str
+    url: str
+    health: Health
+    last_used: int | None = None
+    registered: bool = False
+
+
 def check_text(name: str, text: str) -> None:
     """Raise Invalid unless `text` can be a name: not empty, not blank, not too long, no control characters."""
     if not text.strip():
@@ -161,6 +185,31 @@ def check_url(name: str, text: str) -> None:
     scheme = _SCHEME.match(text)
     if scheme and scheme[1].lower() not in {"http", "https"} and not _HOST_AND_PORT.match(text):
         raise Invalid(f"{name}: must be an http or https URL, not {scheme[1]}:")
+
+
+def check_host(name: str, text: str) -> None:
+    """Raise Invalid unless `text` is a host or host:port: a name, an IPv4 address, or an IPv6 address in brackets."""
+    if len(text) > TEXT_LIMIT:
+        raise Invalid(f"{name}: longer than {TEXT_LIMIT} characters")
+    if _CONTROL.search(text):
+        raise Invalid(f"{name}: has control characters")
+    if "@" in text:
+        raise Invalid(f"{name}: must not name a user")
+    if any(mark in text for mark in "/\\?#"):
+        raise Invalid(f"{name}: must be a host without a scheme or a path")
+    parts = _HOST.fullmatch(text)
+    if not parts or (parts["v6"] is not None and not _is_ipv6(parts["v6"])):
+        raise Invalid(f"{name}: must be a host or host:port, not {text!r}")
+    if parts["port"] is not None and not 1 <= int(parts["port"]) <= PORT_LIMIT:
+        raise Invalid(f"{name}: the port must be from 1 to {PORT_LIMIT}")
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check_archs(name: str, archs: list[str]) -> None:

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
+import trustme
 from fakeredis import FakeAsyncRedis, FakeServer
 from hypercorn.asyncio import serve
 from hypercorn.config import Config as HypercornConfig
@@ -165,3 +166,18 @@ async def http(request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClien
         else:
             url = await stack.enter_async_context(served(Store(client, CONFIG, RELEASES)))
         yield await stack.enter_async_context(httpx.AsyncClient(base_url=url, auth=("builder", "secret")))
+
+
+@pytest.fixture(scope="session")
+def ca() -> trustme.CA:
+    """Return a certificate authority that this process alone knows."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def trusted(ca: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    """Return the authority, believed by every service that starts during the test."""
+    file = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(str(file))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    return ca

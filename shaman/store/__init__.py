@@ -11,6 +11,7 @@ from shaman.store import keys
 from shaman.store.build_scripts import BuildScripts
 from shaman.store.builds import Builds
 from shaman.store.connection import ask, connect
+from shaman.store.node_scripts import NodeScripts
 from shaman.store.nodes import Nodes
 from shaman.store.repos import Repos
 from shaman.store.restores import Restores
@@ -30,7 +31,7 @@ class Store:
         self.builds = Builds(client, scripts, build_scripts, releases)
         self.restores = Restores(client, scripts, build_scripts)
         self.snapshots = Snapshots(client, scripts)
-        self.nodes = Nodes(client, config.chacra_nodes)
+        self.nodes = Nodes(client, NodeScripts(client), config.chacra_nodes)
 
     async def projects(self) -> list[str]:
         """List the names of all projects that have ever had a record, in no order."""

@@ -6,11 +6,12 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
     shaman:projects                   set         project names that may have records (a superset; see `PROJECTS`)
     shaman:nodes:{nodes}:turn         string      how many times a node has been handed out
     shaman:nodes:{nodes}:known        zset        host of a registered node, score = when it was registered first
-    shaman:nodes:{nodes}:down         set         host of a node that is not handed out
-    shaman:nodes:{nodes}:facts        hash        host -> what is known of it (JSON, see `models.Node`)
+    shaman:nodes:{nodes}:facts        hash        host -> what checks found of it (JSON, see `models.Health`)
+    shaman:nodes:{nodes}:down         set         the hosts among them that are not healthy, so not handed out
     shaman:nodes:{nodes}:used         hash        host -> when it was handed out last
-    shaman:nodes:{nodes}:checking     string      held while one process checks the nodes; expires
-    shaman:changes                    channel     wake-ups: the change event's JSON, of every project
+    shaman:nodes:{nodes}:checking     string      token of the process that checks the nodes; expires
+    shaman:nodes:{nodes}:changes      stream      one entry for each node that came, went up or went down; as below
+    shaman:changes                    channel     wake-ups: the change event's JSON, of every project and node
 
     shaman:{P}:repos                  hash        id -> repo document (JSON, see `models.Repo`)
     shaman:{P}:next-id                string      the last id given out
@@ -58,10 +59,11 @@ the same script as the record: a reader asks each project whether it has somethi
 
 NODE_TURN = "shaman:nodes:{nodes}:turn"
 NODES_KNOWN = "shaman:nodes:{nodes}:known"
-NODES_DOWN = "shaman:nodes:{nodes}:down"
 NODE_FACTS = "shaman:nodes:{nodes}:facts"
+NODES_DOWN = "shaman:nodes:{nodes}:down"
 NODES_USED = "shaman:nodes:{nodes}:used"
 NODES_CHECKING = "shaman:nodes:{nodes}:checking"
+NODE_CHANGES = "shaman:nodes:{nodes}:changes"
 CHANNEL = "shaman:changes"
 
 

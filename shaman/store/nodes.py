@@ -1,30 +1,112 @@
-"""The pool of storage nodes and their rotation."""
+"""The pool of storage nodes: those of the configuration, in its order, then those that have registered themselves."""
 
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
 from redis.asyncio import Redis
 
-from shaman.errors import Unavailable
+from shaman.config import host_of
+from shaman.errors import NotFound, Unavailable
+from shaman.models import Health, Node
 from shaman.store import keys
 from shaman.store.connection import ask
+from shaman.store.node_scripts import NodeRow, NodeScripts, NodeSwap
+
+WRITE_ATTEMPTS = 16
+"""How often a write is tried while others write the same node; a check and a registration or two may meet."""
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Health)
+
+
+class NodeChange(Struct, frozen=True, kw_only=True):
+    """An entry of the change stream: a node came into the pool, went up or went down."""
+
+    kind: Literal["node"] = "node"
+    host: str
+    status: Literal["up", "down"]
+    modified: int | None
+
+
+class Pool(Struct, frozen=True, kw_only=True):
+    """The nodes in the order of their turns, and the store's clock as it read them."""
+
+    now: int
+    nodes: Sequence[Node]
 
 
 class Nodes:
-    """The nodes that builders upload to, in the order of the configuration."""
+    """The nodes that builders upload to. A node is its host, or host:port."""
 
-    def __init__(self, client: Redis, urls: tuple[str, ...]) -> None:
-        """Hand out `urls`."""
+    def __init__(self, client: Redis, scripts: NodeScripts, urls: tuple[str, ...]) -> None:
+        """Have the nodes at `urls` in the pool, whatever the store knows."""
         self._client = client
-        self._urls = urls
+        self._scripts = scripts
+        self._urls = {host_of(url): url for url in urls}
 
-    def find(self) -> list[str]:
-        """List the URLs in the pool, in order."""
-        return list(self._urls)
+    def url(self, host: str) -> str:
+        """Return where a node is: as the configuration has it, else by https at the root of the host."""
+        return self._urls.get(host, f"https://{host}")
 
-    async def take(self) -> str:
-        """Return the URL whose turn it is: any N successive calls of all processes take each of N nodes once.
+    async def find(self) -> Pool:
+        """Read the whole pool, with the nodes that are down."""
+        now, rows = await self._scripts.find_nodes(tuple(self._urls))
+        return Pool(now=now, nodes=[self._node(row) for row in rows])
 
-        Raises Unavailable if the pool is empty or the store is away. Not repeated: a turn must not be lost.
+    async def get(self, host: str) -> Node:
+        """Return the node. Raises NotFound if it is not in the pool."""
+        for node in (await self.find()).nodes:
+            if node.host == host:
+                return node
+        raise NotFound(f"no such node: {host}")
+
+    async def take(self, *, peek: bool = False) -> str | None:
+        """Return the URL whose turn it is, None if no node is up; with `peek` the turn stays.
+
+        Any N successive calls of all processes take each of the N nodes that are up once.
         """
-        if not self._urls:
-            raise Unavailable("no chacra node is in the pool")
-        turn: int = await ask(lambda: self._client.incr(keys.NODE_TURN), repeat=False)
-        return self._urls[(turn - 1) % len(self._urls)]
+        host = await self._scripts.take_node(tuple(self._urls), peek=peek)
+        return self.url(host) if host else None
+
+    async def put(self, host: str, change: Callable[[Health], Health | None], registered: int | None = None) -> None:
+        """Write what `change` makes of what is known of a node; nothing if that is None.
+
+        `registered` is the time at which the node registers itself. `change` runs again if others write meanwhile.
+        """
+        for _ in range(WRITE_ATTEMPTS):
+            document: Any = await ask(lambda: self._client.hget(keys.NODE_FACTS, host)) or b""
+            old = _decoder.decode(document) if document else Health()
+            new = change(old)
+            if new is None and registered is None:
+                return
+            if await self._scripts.swap_node(host, _swap(host, document, new or old, registered)):
+                return
+        raise Unavailable(f"the node is being written by too many at once: {host}")
+
+    async def hold_checks(self, token: str, lease: float) -> float:
+        """Take or renew the right to check the nodes for `lease` seconds: 0.0, or the seconds another has it for."""
+        return await self._scripts.hold_checks(token, int(lease * 1000)) / 1000
+
+    def _node(self, row: NodeRow) -> Node:
+        host = row.host.decode()
+        return Node(
+            host=host,
+            url=self.url(host),
+            health=_decoder.decode(row.document) if row.document else Health(),
+            last_used=int(row.used) if row.used else None,
+            registered=bool(row.registered),
+        )
+
+
+def _swap(host: str, document: bytes, health: Health, registered: int | None) -> NodeSwap:
+    status: Literal["up", "down"] = "up" if health.healthy else "down"
+    change = NodeChange(host=host, status=status, modified=health.last_check)
+    return NodeSwap(
+        old_document=document,
+        document=_encoder.encode(health),
+        status=status,
+        registered=registered,
+        event=_encoder.encode(change),
+    )

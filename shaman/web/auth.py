@@ -1,4 +1,4 @@
-"""Who may write."""
+"""Who may write, and who is known."""
 
 import binascii
 import hmac
@@ -15,9 +15,14 @@ _NOBODY = User(name="nobody", key_sha256="0" * 64)
 
 def check_may_write(project: str | None) -> None:
     """Raise Unauthorized unless the request has credentials of a user who may write to `project` (None: anywhere)."""
-    user = authenticate(request.headers.get("Authorization"), shaman().settings.auth.users)
+    user = check_is_known()
     if user.projects is not None and project not in user.projects:
         raise Unauthorized(f"{user.name} may not write here" + (f": {project}" if project else ""))
+
+
+def check_is_known() -> User:
+    """Return the user whose credentials the request has. Raises Unauthorized if there is none."""
+    return authenticate(request.headers.get("Authorization"), shaman().settings.auth.users)
 
 
 def authenticate(header: str | None, users: tuple[User, ...]) -> User:
@@ -33,7 +38,7 @@ def authenticate(header: str | None, users: tuple[User, ...]) -> User:
 
 def _credentials(header: str | None) -> tuple[str, str]:
     if not header:
-        raise Unauthorized("writing needs HTTP Basic credentials")
+        raise Unauthorized("this needs HTTP Basic credentials")
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         raise Unauthorized("Authorization: must be of the scheme Basic")

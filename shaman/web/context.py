@@ -6,6 +6,7 @@ from quart import Quart, current_app
 
 from shaman.config import Config
 from shaman.distros import Releases
+from shaman.rotation import Rotation
 from shaman.store import Store
 
 
@@ -13,6 +14,7 @@ class Shaman(Quart):
     """A Quart application with what the handlers need beside it."""
 
     store: Store
+    rotation: Rotation
     settings: Config
     releases: Releases
 

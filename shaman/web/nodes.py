@@ -1,8 +1,9 @@
 """`/nodes/`: the storage nodes in the pool, and whose turn it is."""
 
 from msgspec import Struct
-from quart import Blueprint, Response
+from quart import Blueprint, Response, request
 
+from shaman.errors import Unavailable
 from shaman.web.context import shaman
 from shaman.web.responses import check_no_parameters, json_response
 
@@ -17,15 +18,19 @@ class NextNode(Struct, frozen=True):
 
 @blueprint.get("/")
 async def list_nodes() -> Response:
-    """List the URLs of the nodes in the pool, in order."""
+    """List the URLs of the nodes that are up, in the order of their turns."""
     check_no_parameters()
-    return json_response(shaman().store.nodes.find())
+    pool = await shaman().store.nodes.find()
+    return json_response([node.url for node in pool.nodes if node.health.healthy])
 
 
 @blueprint.get("/next/")
 async def take_node() -> Response:
-    """Take the node whose turn it is."""
+    """Take the node whose turn it is; a HEAD only looks."""
     check_no_parameters()
-    response = json_response(NextNode(await shaman().store.nodes.take()))
+    url = await shaman().store.nodes.take(peek=request.method == "HEAD")
+    if url is None:
+        raise Unavailable("no chacra node in the pool is up")
+    response = json_response(NextNode(url))
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -8,7 +8,7 @@ import msgspec
 
 from shaman.distros import canonical_arch
 from shaman.merge_build import build_identity, waits_at
-from shaman.models import Build, Repo
+from shaman.models import Build, Health, Repo
 from shaman.store import keys
 
 Indexes = dict[str, dict[str, Any]]
@@ -18,7 +18,7 @@ async def audit(client: Any) -> None:
     """Assert that the store holds the documents, their indexes and nothing else."""
     names = {name.decode() for name in await client.keys("*")}
     projects = {unquote(name.split("{")[1].split("}")[0]) for name in names if name.startswith("shaman:{")}
-    expected = {keys.PROJECTS} | {name for name in names if name.startswith("shaman:nodes:{nodes}:")}
+    expected = {keys.PROJECTS} | await audit_nodes(client)
     for project in projects:
         assert await client.sismember(keys.PROJECTS, project)
         expected |= await audit_repos(client, project) | await audit_builds(client, project)
@@ -26,6 +26,16 @@ async def audit(client: Any) -> None:
             assert await client.ttl(name) > 0
             expected.add(name)
     assert names - expected == set()
+
+
+async def audit_nodes(client: Any) -> set[str]:
+    """Assert that exactly the unhealthy nodes are down, and every registered one is checked; the keys there may be."""
+    facts = await client.hgetall(keys.NODE_FACTS)
+    health = {host: msgspec.json.decode(document, type=Health) for host, document in facts.items()}
+    assert await client.smembers(keys.NODES_DOWN) == {host for host, known in health.items() if not known.healthy}
+    assert set(await client.zrange(keys.NODES_KNOWN, 0, -1)) <= set(health)
+    checked = {keys.NODES_KNOWN, keys.NODE_FACTS, keys.NODES_DOWN, keys.NODE_CHANGES, keys.NODES_CHECKING}
+    return checked | {keys.NODE_TURN, keys.NODES_USED}
 
 
 async def audit_repos(client: Any, project: str) -> set[str]:

@@ -1,16 +1,20 @@
 """`/nodes/` and `/_health/` over real sockets."""
 
 import asyncio
+import contextlib
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import trustme
 from fakeredis import FakeAsyncRedis, FakeServer
 from msgspec.structs import replace
 
 from shaman.store import Store
 from shaman.store.connection import connect
 from tests.conftest import CONFIG, RELEASES, served
+from tests.storage_node import StorageNode, failing, healthy
 
 URLS = list(CONFIG.chacra_nodes)
 
@@ -45,6 +49,80 @@ async def test_an_empty_pool_is_unavailable() -> None:
         assert "pool" in answer.json()["detail"]
 
 
+@contextlib.asynccontextmanager
+async def service(*nodes: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve an empty store with these nodes configured, to a client who may write."""
+    config = replace(CONFIG, chacra_nodes=nodes)
+    store = Store(FakeAsyncRedis(server=FakeServer()), config, RELEASES)
+    async with served(store, config) as url, httpx.AsyncClient(base_url=url, auth=("builder", "secret")) as http:
+        yield http
+
+
+async def test_both_dialects_share_the_turns(http: httpx.AsyncClient) -> None:
+    """A turn taken in one is taken in the other."""
+    for native, other in ((0, 1), (2, 0), (1, 2)):
+        assert (await http.get("/nodes/next/")).json() == {"url": URLS[native]}
+        assert (await http.get("/api/nodes/next/")).text == URLS[other] + "/"
+
+
+async def test_a_head_takes_no_turn(http: httpx.AsyncClient) -> None:
+    """Its headers are those of the GET that would follow."""
+    for path in ("/nodes/next/", "/api/nodes/next/"):
+        for _ in range(2):
+            head = await http.head(path)
+            assert (head.status_code, head.content) == (200, b"")
+    assert (await http.get("/nodes/next/")).json() == {"url": URLS[0]}
+
+
+async def test_a_node_joins_leaves_and_comes_back(trusted: trustme.CA) -> None:
+    """A POST is enough to be handed out in both dialects; one while ill takes it out, one when well is a reset."""
+    async with service(URLS[0]) as http:
+        with StorageNode(trusted.issue_cert("127.0.0.1")) as node:
+            for does, listed in ((healthy, [URLS[0], f"https://{node.host}"]), (failing, [URLS[0]])) * 2:
+                node.does = does
+                assert (await http.post(f"/api/nodes/{node.host}/")).status_code == 200
+                assert (await http.get("/nodes/")).json() == listed
+                taken = {(await http.get("/api/nodes/next/")).text for _ in range(2)}
+                assert taken == {f"{url}/" for url in listed}
+                told = (await http.get(f"/api/nodes/{node.host}/")).json()
+                assert (told["healthy"], told["down_count"]) == (does is healthy, int(does is failing))
+
+
+async def test_a_pool_that_is_down_hands_out_nothing(http: httpx.AsyncClient) -> None:
+    """503 in one dialect, 404 as a comment in the other, and the list is empty."""
+    async with service("http://127.0.0.1:1") as alone:
+        assert (await alone.post("/api/nodes/127.0.0.1:1/")).status_code == 200
+        assert (await alone.get("/nodes/")).json() == []
+        assert (await alone.get("/nodes/next/")).status_code == 503
+        answer = await alone.get("/api/nodes/next/")
+        assert (answer.status_code, answer.text[:2]) == (404, "# ")
+    assert (await http.get("/nodes/next/")).status_code == 200
+
+
+async def test_a_configured_node_is_reached_as_configured() -> None:
+    """Its scheme and path are kept in both dialects, and its check asks there."""
+    with StorageNode(None) as node:
+        urls = (f"http://{node.host}/chacra", "https://Chacra.example/")
+        async with service(*urls) as http:
+            assert (await http.post(f"/api/nodes/{node.host}")).status_code == 200
+            assert (await http.get("/nodes/")).json() == list(urls)
+            assert (await http.get("/api/nodes/next/")).text == urls[0] + "/"
+            assert (await http.get("/api/nodes/next/")).text == urls[1]
+            pool = (await http.get("/api/nodes/")).json()
+            assert list(pool) == [node.host, "chacra.example"]
+            assert (await http.get("/api/nodes/CHACRA.example/")).json() == pool["chacra.example"]
+            assert pool[node.host]["healthy"]
+        assert node.paths == ["/chacra/health/"]
+
+
+async def test_a_user_of_some_projects_registers_no_node(http: httpx.AsyncClient) -> None:
+    """A node takes the uploads of every project, so that is no business of one; whose turn it is may be asked."""
+    for path, status in (("/api/nodes/127.0.0.1:1/", 401), ("/api/nodes/127.0.0.1:1", 401)):
+        assert (await http.post(path, auth=("limited", "narrow"))).status_code == status
+    assert "127.0.0.1:1" not in (await http.get("/api/nodes/")).json()
+    assert (await http.get("/api/nodes/next/", auth=("limited", "narrow"))).status_code == 200
+
+
 async def test_a_healthy_service_says_so(http: httpx.AsyncClient) -> None:
     """204, and nothing else."""
     answer = await http.get("/_health/")
@@ -70,7 +148,7 @@ async def test_a_store_that_is_away_is_told_as_such() -> None:
     store = Store(connect("unix:///nowhere/at/all.sock", 2), CONFIG, RELEASES)
     async with served(store) as url, httpx.AsyncClient(base_url=url, auth=("builder", "secret")) as http:
         assert (await http.get("/_health/")).status_code == 500
-        for path in ("/repos/", "/repos/ceph/", "/search/ceph/main/", "/nodes/next/"):
+        for path in ("/repos/", "/repos/ceph/", "/search/ceph/main/", "/nodes/", "/nodes/next/"):
             answer = await http.get(path)
             assert answer.status_code == 503
             assert answer.headers["Retry-After"]

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from shaman.distros import Releases
-from shaman.models import Build, Repo, format_time
+from shaman.models import Build, Node, Repo, format_time
 
 
 class RepoObject(Struct, frozen=True, kw_only=True):
@@ -25,6 +25,16 @@ class RepoObject(Struct, frozen=True, kw_only=True):
     archs: tuple[str, ...]
     extra: dict[str, Any]
     id: int
+
+
+class NodeObject(Struct, frozen=True, kw_only=True):
+    """A node of this dialect."""
+
+    host: str
+    last_used: str | None
+    last_check: str | None
+    healthy: bool
+    down_count: int
 
 
 def repo_object(repo: Repo, releases: Releases) -> RepoObject:
@@ -82,7 +92,7 @@ def build_object(build: Build, releases: Releases) -> BuildObject:
         extra=build.extra,
         modified=format_time(build.modified, " "),
         started=format_time(build.started, " "),
-        completed=None if build.completed is None else format_time(build.completed, " "),
+        completed=_time(build.completed),
         project=build.project,
         distro=build.distro,
         distro_version=build.distro_version and releases.number(distro, version),
@@ -91,6 +101,21 @@ def build_object(build: Build, releases: Releases) -> BuildObject:
         build_id=build.build_id,
         id=build.id,
     )
+
+
+def node_object(node: Node) -> NodeObject:
+    """Return a node as this dialect tells it."""
+    return NodeObject(
+        host=node.host,
+        last_used=_time(node.last_used),
+        last_check=_time(node.health.last_check),
+        healthy=node.health.healthy,
+        down_count=node.health.down_count,
+    )
+
+
+def _time(microseconds: int | None) -> str | None:
+    return None if microseconds is None else format_time(microseconds, " ")
 
 
 def with_slash(url: str) -> str:

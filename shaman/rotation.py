@@ -1,0 +1,168 @@
+"""Which nodes stay in the rotation: what a check makes of a node, and who checks when. The only outbound HTTP.
+
+Whose turn it is among those that stay is decided inside the store, in one step (store/lua/take_node.lua).
+"""
+
+import asyncio
+import logging
+import secrets
+import ssl
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
+from urllib.parse import urlsplit
+
+import h11
+
+from shaman.config import Config
+from shaman.errors import Unavailable
+from shaman.models import Health, Node
+from shaman.store.nodes import Nodes
+
+REGISTERED_INTERVAL = 60.0
+"""Seconds between two checks of a node that has registered itself, unless the configuration says otherwise."""
+
+AT_ONCE = 50
+"""Nodes checked at the same time: a fleet has tens, and each costs a socket."""
+
+RETRY = 5.0
+"""Seconds until the next try when the store is away or a round has failed."""
+
+SUCCESS = 2
+"""The first digit of the status of a healthy node."""
+
+READ_AT_ONCE = 16 * 1024
+"""Bytes read of an answer at once; h11 takes no longer headers either."""
+
+CANCEL_AGAIN = 0.05
+"""Seconds until checks that did not end are cancelled again: a library that waits with a limit of its own can lose a
+cancellation that comes together with the reply, as was seen here on Python 3.11."""
+
+_log = logging.getLogger(__name__)
+
+
+def judge(known: Health, *, succeeded: bool, began: int, retries: int) -> Health | None:
+    """Return what a check makes of what is known of a node, None if a check that began later has told already.
+
+    A node goes down when `retries` checks in a row have failed, and comes up with one success.
+    """
+    if known.last_check is not None and began <= known.last_check:
+        return None
+    if succeeded:
+        return Health(last_check=began)
+    down_count = known.down_count + 1
+    return Health(healthy=known.healthy and down_count < retries, down_count=down_count, last_check=began)
+
+
+def due(nodes: Sequence[Node], *, everyone: bool) -> list[Node]:
+    """Return the nodes to check: everyone, or those that have registered, and those that are down to get them back."""
+    return [node for node in nodes if everyone or node.registered or not node.health.healthy]
+
+
+class Rotation:
+    """Checks the nodes: one when it registers, all of them in the background in one process of the fleet."""
+
+    def __init__(self, nodes: Nodes, config: Config) -> None:
+        """Check as `config` says; nothing is sent before `start` or `register`."""
+        self._nodes = nodes
+        self._config = config
+        self._interval = config.health.interval or REGISTERED_INTERVAL
+        self._timeout = config.health.timeout
+        self._tls: ssl.SSLContext | None = None
+        self._token = secrets.token_hex(8)
+        self._checking: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to check in the background."""
+        self._checking = asyncio.create_task(self._keep_checking())
+
+    async def stop(self) -> None:
+        """End the checks in the background at once. Another process takes over when the right to check has run out."""
+        while self._checking and not self._checking.done():
+            self._checking.cancel()
+            await asyncio.wait({self._checking}, timeout=CANCEL_AGAIN)
+
+    async def register(self, host: str) -> None:
+        """Check a node now, and have it in the pool: up or down as the check says, whatever was known before."""
+        began = (await self._nodes.find()).now
+        succeeded = await self._answers(self._nodes.url(host))
+        verdict = partial(judge, succeeded=succeeded, began=began, retries=1)
+        await self._nodes.put(host, verdict, registered=began)
+
+    async def _keep_checking(self) -> None:
+        while True:
+            try:
+                wait = await self._check_round()
+            except Unavailable as error:
+                _log.warning("nodes are not checked: %s", error)
+                wait = RETRY
+            except Exception:  # noqa: BLE001 - whatever it is, the checks must go on
+                _log.exception("nodes are not checked: unforeseen error")
+                wait = RETRY
+            await asyncio.sleep(wait)
+
+    async def _check_round(self) -> float:
+        """Check every node that is due if it is for this process to do; the seconds until the next try."""
+        lease = self._interval + 2 * self._timeout
+        if wait := await self._nodes.hold_checks(self._token, lease):
+            return wait
+        pool = await self._nodes.find()
+        nodes = iter(due(pool.nodes, everyone=self._config.health.interval is not None))
+        while batch := list(islice(nodes, AT_ONCE)):
+            checks = [self._check(node, pool.now) for node in batch]
+            failed = [error for error in await asyncio.gather(*checks, return_exceptions=True) if error]
+            if failed:
+                raise failed[0]
+            if wait := await self._nodes.hold_checks(self._token, lease):
+                return wait
+        return self._interval
+
+    async def _check(self, node: Node, began: int) -> None:
+        succeeded = await self._answers(node.url)
+        verdict = partial(judge, succeeded=succeeded, began=began, retries=self._config.health_check_retries)
+        await self._nodes.put(node.host, verdict)
+
+    async def _answers(self, url: str) -> bool:
+        """Tell whether `<url>/health/` answers 2xx in time: of itself, without a redirect, and its body is not read."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                status = await get_status(f"{url.rstrip('/')}/health/", self._trust())
+        except (h11.ProtocolError, OSError, ValueError) as error:
+            _log.info("node %s: %s", url, error or type(error).__name__)
+            return False
+        return status // 100 == SUCCESS
+
+    def _trust(self) -> ssl.SSLContext:
+        """Return whom to believe, read once: the machine's authorities, or those of SSL_CERT_FILE, or anyone."""
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+            if not self._config.chacra_verify_ssl:
+                self._tls.check_hostname = False
+                self._tls.verify_mode = ssl.CERT_NONE
+        return self._tls
+
+
+async def get_status(url: str, trust: ssl.SSLContext) -> int:
+    """Ask for `url` on a connection of its own, which ends with the headers; the status.
+
+    It can be cancelled at any moment without leaving a socket behind, which httpx does in a TLS handshake. Raises
+    OSError, ValueError or h11.ProtocolError, whatever is wrong on the other side.
+    """
+    parts = urlsplit(url)
+    tls = trust if parts.scheme == "https" else None
+    port = parts.port or (443 if tls else 80)
+    reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=tls)
+    try:
+        connection = h11.Connection(h11.CLIENT)
+        headers = [("Host", parts.netloc), ("User-Agent", "shaman"), ("Accept", "*/*"), ("Connection", "close")]
+        writer.write(connection.send(h11.Request(method="GET", target=parts.path, headers=headers)))
+        while True:
+            event = connection.next_event()
+            if event is h11.NEED_DATA:
+                connection.receive_data(await reader.read(READ_AT_ONCE))
+            elif isinstance(event, h11.Response):
+                return event.status_code
+            elif not isinstance(event, h11.InformationalResponse):
+                raise ConnectionError("hung up without an answer")
+    finally:
+        writer.transport.abort()

@@ -1,0 +1,68 @@
+"""A typed function for each Lua file about nodes: KEYS and ARGV follow its header there."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from shaman.store import keys
+from shaman.store.connection import ask
+from shaman.store.scripts import STREAM_LENGTH, script_text
+
+
+class NodeRow(NamedTuple):
+    """A node as a script tells it: b"" where nothing is known."""
+
+    host: bytes
+    document: bytes
+    used: bytes
+    registered: int
+
+
+class NodeSwap(Struct, frozen=True, kw_only=True):
+    """One write of what is known of a node; `registered` is the time of a registration."""
+
+    old_document: bytes
+    document: bytes
+    status: Literal["up", "down"]
+    registered: int | None
+    event: bytes
+
+
+class NodeScripts:
+    """The scripts, registered once with a client."""
+
+    def __init__(self, client: Redis) -> None:
+        """Register every script with `client`."""
+        self._find_nodes = client.register_script(script_text("find_nodes"))
+        self._take_node = client.register_script(script_text("take_node"))
+        self._swap_node = client.register_script(script_text("swap_node"))
+        self._hold_checks = client.register_script(script_text("hold_checks"))
+
+    async def find_nodes(self, configured: Sequence[str]) -> tuple[int, list[NodeRow]]:
+        """Read the clock and the pool, in order."""
+        names = [keys.NODES_KNOWN, keys.NODE_FACTS, keys.NODES_USED]
+        seconds, micros, *flat = await ask(partial(self._find_nodes, names, configured))
+        rows = [NodeRow(*flat[first : first + 4]) for first in range(0, len(flat), 4)]
+        return int(seconds) * 1_000_000 + int(micros), rows
+
+    async def take_node(self, configured: Sequence[str], *, peek: bool) -> str:
+        """Take the node whose turn it is, or only look; "" if none is up. Not repeated: a turn must not be lost."""
+        names = [keys.NODE_TURN, keys.NODES_KNOWN, keys.NODES_DOWN, keys.NODES_USED]
+        arguments = ["peek" if peek else "take", *configured]
+        host: bytes = await ask(partial(self._take_node, names, arguments), repeat=peek)
+        return host.decode()
+
+    async def swap_node(self, host: str, swap: NodeSwap) -> bool:
+        """Write what a check found; False: read it again."""
+        names = [keys.NODE_FACTS, keys.NODES_KNOWN, keys.NODES_DOWN, keys.NODE_CHANGES]
+        registered = "" if swap.registered is None else swap.registered
+        state = [swap.old_document, swap.document, swap.status, registered, swap.event]
+        return bool(await ask(partial(self._swap_node, names, [host, *state, STREAM_LENGTH, keys.CHANNEL])))
+
+    async def hold_checks(self, token: str, lease: int) -> int:
+        """Take or renew the right to check for `lease` milliseconds: 0, or the milliseconds another has it for."""
+        wait: int = await ask(partial(self._hold_checks, [keys.NODES_CHECKING], [token, lease]))
+        return wait
