@@ -29,6 +29,9 @@ URL_LIMIT = 2048
 PORT_LIMIT = 65535
 """The highest port of TCP."""
 
+DEPTH_LIMIT = 64
+"""Levels of nesting in `extra`: far below what makes reading fail, which an answer must never do."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHA1 = re.compile(r"[A-Za-z0-9]{1,64}")
 _NOWHERE = re.compile(r"(https?:)?/*", re.IGNORECASE)
@@ -219,16 +222,16 @@ def check_archs(name: str, archs: list[str]) -> None:
 
 
 def check_extra(name: str, extra: dict[str, Any]) -> None:
-    """Raise Invalid if `extra` has a number that could not be sent on."""
-    pending: list[Any] = [extra]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, dict):
-            pending += [*value, *value.values()]
-        elif isinstance(value, list):
-            pending += value
-        elif isinstance(value, int) and not -(2**63) <= value < 2**64:
+    """Raise Invalid if `extra` has a number that could not be sent on, or is nested too deeply."""
+    level: list[Any] = [extra]
+    for _ in range(DEPTH_LIMIT + 1):  # the last one is for what is no level any more
+        if any(isinstance(value, int) and not -(2**63) <= value < 2**64 for value in level):
             raise Invalid(f"{name}: has a number of more than 64 bits")
+        below = [value for value in level if isinstance(value, dict | list)]
+        level = [item for value in below for item in (value.values() if isinstance(value, dict) else value)]
+        if not level:
+            return
+    raise Invalid(f"{name}: is nested more than {DEPTH_LIMIT} levels deep")
 
 
 def check_posted_repo(posted: PostedRepo) -> None:
@@ -242,7 +245,7 @@ def check_posted_repo(posted: PostedRepo) -> None:
         value = getattr(posted, name)
         if value is not UNSET:
             check(name, value)
-    if posted.status == "any":
+    if posted.status is not UNSET and posted.status.lower() == "any":
         raise Invalid("status: `any` is the word for all of them, not one")
     if posted.arch is not UNSET and posted.archs is not UNSET:
         raise Invalid("arch: give either `arch` or `archs`")

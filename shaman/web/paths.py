@@ -8,10 +8,13 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 from quart import request
 from werkzeug.routing import BaseConverter
 
-from shaman.errors import Invalid
+from shaman.errors import Invalid, NotFound
 
 PATH_LIMIT = 8192
 """Bytes of a path or of a query: eight names of the greatest length, quoted, fit in."""
+
+_FILE = re.compile(r"/api/repos/(?:[^/]+/){6,}[^/]+")
+"""A path into a repo: whether it ends with a slash is part of what it names."""
 
 _BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
@@ -42,22 +45,31 @@ class TailConverter(BaseConverter):
 
 
 def keep_slashes(app: App) -> App:
-    """Wrap an ASGI application so that its router sees `%2F` in a name as `%2F`; the server has decoded it already."""
+    """Wrap an ASGI application so that its router sees `%2F` in a name as `%2F`, and a slash at the end of a path.
+
+    The server has decoded the one already; without the other the router takes a wrong method for a wrong path.
+    """
 
     async def wrapped(scope: Scope, receive: object, send: object) -> None:
-        raw = scope.get("raw_path")
+        path, raw = scope.get("path", ""), scope.get("raw_path")
         if raw and b"%" in raw:
             names = [unquote_to_bytes(name).decode("utf-8", "replace") for name in raw.split(b"/")]
             path = "/".join(name.replace("%", "%25").replace("/", "%2F") for name in names)
-            scope = {**scope, "path": path}
-        await app(scope, receive, send)
+        if not path.endswith("/") and not _FILE.fullmatch(path):
+            path += "/"
+        await app({**scope, "path": path}, receive, send)
 
     return wrapped
 
 
 async def check_url() -> None:
-    """Raise Invalid if the URL of the request is too long, or its escapes break a rule."""
+    """Raise Invalid if the URL of the request is too long, or its escapes break a rule.
+
+    Raises NotFound for an empty name at either end, as the router would pass over it and answer for the level above.
+    """
     scope = request.scope
+    if scope["path"].startswith("//") or scope["path"].endswith("//"):
+        raise NotFound("a name in this path is empty")
     for part, raw in (("path", scope.get("raw_path") or b""), ("query", scope.get("query_string") or b"")):
         if len(raw) > PATH_LIMIT:
             raise Invalid(f"{part}: longer than {PATH_LIMIT} bytes")

@@ -1,14 +1,12 @@
 """Every error that leaves the service: one table from error to status, one shape for each dialect."""
 
 import logging
-from collections.abc import Iterable
 from http import HTTPStatus
 
 import msgspec
 from msgspec import Struct
-from quart import Response, current_app, request
+from quart import Request, Response, Websocket, has_request_context, request, websocket
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
-from werkzeug.exceptions import NotFound as RouteNotFound
 
 from shaman import errors
 
@@ -50,7 +48,7 @@ class ApiError(Struct, frozen=True, kw_only=True):
 
 def problem(status: HTTPStatus, detail: str) -> Response:
     """Return the answer that says what is wrong, in the dialect of the request's path."""
-    if request.path == "/api" or request.path.startswith("/api/"):
+    if _asked().path.startswith("/api/"):
         response = _api_error(status, detail)
     else:
         body = msgspec.json.encode(Problem(title=status.phrase, status=status, detail=detail))
@@ -60,6 +58,11 @@ def problem(status: HTTPStatus, detail: str) -> Response:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = RETRY_AFTER
     return response
+
+
+def _asked() -> Request | Websocket:
+    """Return the request, or the one for a websocket: nobody takes those, and the answer says so like any other."""
+    return request if has_request_context() else websocket
 
 
 def _api_error(status: HTTPStatus, detail: str) -> Response:
@@ -78,7 +81,7 @@ def _api_error(status: HTTPStatus, detail: str) -> Response:
 def _asks_for_json() -> bool:
     """Tell whether the request names JSON, and likes it no less than text; `*/*` names nothing."""
     liked = {"application/json": 0.0, "application/*": 0.0, "text/plain": 0.0}
-    for kind, quality in request.accept_mimetypes:
+    for kind, quality in _asked().accept_mimetypes:
         name = kind.partition(";")[0].strip().lower()
         liked[name] = max(quality, liked.get(name, 0.0))
     json = max(liked["application/json"], liked["application/*"])
@@ -99,25 +102,12 @@ async def handle_http_error(error: HTTPException) -> Response:
         HTTPStatus.NOT_FOUND: "there is no such path",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is longer than 1 MiB",
     }
-    methods = _methods(error)
-    if methods:
-        status, allowed = HTTPStatus.METHOD_NOT_ALLOWED, ", ".join(sorted(methods))
+    if isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted(error.valid_methods or ()))
         response = problem(status, f"this path takes only {allowed}")
         response.headers["Allow"] = allowed
         return response
     return problem(status, details.get(status, error.description or status.phrase))
-
-
-def _methods(error: HTTPException) -> Iterable[str]:
-    """Return the methods that the path takes instead, if that is what is wrong.
-
-    The router answers a wrong method with 404 where the slash at the end is missing.
-    """
-    if isinstance(error, MethodNotAllowed):
-        return error.valid_methods or ()
-    if isinstance(error, RouteNotFound) and not request.path.endswith("/"):
-        return current_app.url_map.bind("").allowed_methods(request.path + "/")
-    return ()
 
 
 async def handle_bug(error: Exception) -> Response:

@@ -10,7 +10,7 @@ from quart import Blueprint, Response, request
 from shaman.distros import canonical_arch
 from shaman.errors import NotFound
 from shaman.merge import PostRules
-from shaman.models import PostedRepo, check_posted_repo, check_text, format_time
+from shaman.models import PostedRepo, Repo, check_posted_repo, check_text, format_time
 from shaman.search import Built, expand, find_repos, parse_status
 from shaman.store.repos import Outcome, Pattern
 from shaman.web.auth import check_may_write
@@ -99,8 +99,7 @@ async def post_repo(project: str) -> Response:
     status = 201 if outcome is Outcome.CREATED else 200
     if repo is None or outcome is Outcome.DELETED:
         return json_response(posted, status)
-    arch = repo.archs[0] if posted.arch is UNSET else posted.arch
-    return json_response(repo_object(Built(repo, arch)), status)
+    return json_response(repo_object(_built_as(repo, posted)), status)
 
 
 def repo_object(built: Built) -> RepoObject:
@@ -121,6 +120,13 @@ def repo_object(built: Built) -> RepoObject:
         modified=format_time(repo.modified),
         extra=repo.extra,
     )
+
+
+def _built_as(repo: Repo, posted: PostedRepo) -> Built:
+    """Return a repo for the arch that was posted, if it has that one, as lists spell it; "" while it has none."""
+    archs = repo.archs or ("",)
+    wanted = "" if posted.arch is UNSET else canonical_arch(posted.arch)
+    return Built(repo, next((arch for arch in archs if canonical_arch(arch) == wanted), archs[0]))
 
 
 def _status() -> str | None:

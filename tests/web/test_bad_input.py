@@ -55,9 +55,17 @@ async def test_a_body_that_is_no_json_object_is_refused(http: httpx.AsyncClient,
     await assert_nothing_stored(http)
 
 
+def nested(levels: int) -> Any:
+    """Return an object with so many levels, itself counted, of objects and lists in turn."""
+    value: Any = 1
+    for level in reversed(range(levels)):
+        value = [value] if level % 2 else {"a": value}
+    return value
+
+
 WRONG_TEXTS: list[Any] = [1, 1.5, None, True, [], {}, ["a"], "", "  ", "a\x00b", "a\nb", "\x7f", "x" * 256]
 WRONG_SHA1S: list[Any] = ["latest", "LATEST", "a b", "a/b", "a-b", "é", "x" * 65, "", 7]
-WRONG_EXTRAS: list[Any] = [[], "a", 1, None, {"n": 2**64}, {"a": [{"b": -(2**63) - 1}]}]
+WRONG_EXTRAS: list[Any] = [[], "a", 1, None, {"n": 2**64}, {"a": [{"b": -(2**63) - 1}]}, nested(65), nested(900)]
 WRONG_ARCHS: list[Any] = [[], "x86_64", [1], [""], None, ["x86_64"]]
 WRONG_TIMES: list[Any] = ["yesterday", "", 5, "1969-12-31", "2026-13-01 00:00:00", None]
 WRONG_URLS: list[Any] = [
@@ -87,7 +95,7 @@ WRONG_URLS: list[Any] = [
     ]
     + [("sha1", value) for value in WRONG_SHA1S]
     + [(field, value) for field in ("url", "chacra_url") for value in WRONG_URLS]
-    + [("url", ""), ("status", "any")]
+    + [("url", ""), ("status", "any"), ("status", "Any")]
     + [("extra", value) for value in WRONG_EXTRAS]
     + [("archs", value) for value in WRONG_ARCHS]
     + [("modified", value) for value in WRONG_TIMES],
@@ -115,6 +123,17 @@ async def test_http_urls_and_those_without_a_scheme_are_taken(http: httpx.AsyncC
     assert (await post(http, url=url, chacra_url=url))["url"] == url
 
 
+async def test_what_is_taken_can_be_read_everywhere(http: httpx.AsyncClient) -> None:
+    """An `extra` of the deepest kind is told by every list that tells a record whole."""
+    extra = nested(64)
+    assert (await post(http, extra=extra))["extra"] == extra
+    coordinates = f"ceph/jewel/{BODY['sha1']}/ubuntu/trusty"
+    for path in (f"/repos/{coordinates}/x86_64/", "/search/ceph/jewel/", f"/api/repos/{coordinates}/", "/api/search/"):
+        response = await http.get(path)
+        assert response.status_code == 200
+        assert response.json()[0]["extra"] == extra
+
+
 async def test_a_body_over_one_megabyte_is_413(http: httpx.AsyncClient) -> None:
     """A megabyte is taken, a byte more is not; with and without a length told before."""
     frame = len('{"ref":""}')
@@ -133,12 +152,23 @@ async def test_a_body_over_one_megabyte_is_413(http: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["text/plain", "application/x-www-form-urlencoded", "application/xml", "json", "application/json; charset=latin1"],
+    [
+        "text/plain",
+        "text/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/xml",
+        "application/jsonp",
+        "json",
+        "",
+        "application/json; charset=latin1",
+    ],
 )
 async def test_another_content_type_is_415(http: httpx.AsyncClient, kind: str) -> None:
     """Only JSON is taken, and only in UTF-8."""
     response = await http.post("/repos/ceph/", content=b"{}", headers={"Content-Type": kind})
     assert_problem(response, 415, "Content-Type")
+    await assert_nothing_stored(http)
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=UTF-8", "application/vnd.api+json", "Application/JSON"])
@@ -149,11 +179,55 @@ async def test_json_by_another_name_is_taken(http: httpx.AsyncClient, kind: str)
 
 
 @pytest.mark.parametrize(
-    "path", ["/repos/", "/repos/ceph/", "/repos/a/b/c/d/e/f/", "/nodes/", "/nodes/next/", "/search/ceph/main/"]
+    "path",
+    [
+        "/repos/",
+        "/repos/ceph/",
+        "/repos/ceph/jewel/",
+        f"/repos/ceph/jewel/{BODY['sha1']}/",
+        f"/repos/ceph/jewel/{BODY['sha1']}/ubuntu/",
+        f"/repos/ceph/jewel/{BODY['sha1']}/ubuntu/trusty/",
+        f"/repos/ceph/jewel/{BODY['sha1']}/ubuntu/trusty/x86_64/",
+        "/repos/ceph/jewel/latest/ubuntu/",
+        "/search/ceph/jewel/",
+        "/nodes/",
+        "/nodes/next/",
+    ],
 )
 async def test_an_unknown_parameter_is_named(http: httpx.AsyncClient, path: str) -> None:
-    """A misspelt filter is not taken for no filter."""
-    assert_problem(await http.get(path, params={"colour": "red"}), 400, "colour")
+    """A misspelt filter is not taken for no filter, whatever else is asked, with and without a slash at the end."""
+    await post(http)
+    assert (await http.get(path)).status_code == 200
+    for each in (path, path.rstrip("/")):
+        for query, name in (("colour=red", "colour"), ("Status=any", "Status"), ("gr%C3%B6%C3%9Fe", "größe")):
+            assert_problem(await http.get(f"{each}?{query}"), 400, name)
+
+
+@pytest.mark.parametrize("path", ["/repos/", "/repos/ceph/", "/repos/ceph/jewel/latest/ubuntu/trusty/x86_64/"])
+@pytest.mark.parametrize("query", ["status=", "status", "status=%20", "status=any&status=any", "status=" + "x" * 256])
+async def test_a_status_that_is_none_is_named(http: httpx.AsyncClient, path: str, query: str) -> None:
+    """A status is given once and is a name."""
+    await post(http)
+    assert_problem(await http.get(f"{path}?{query}"), 400, "status")
+
+
+@pytest.mark.parametrize(
+    "target", ["//", "//repos/", "/repos//", "/repos/ceph//", "/repos/ceph/jewel//", "/repos//jewel/", "/nodes//"]
+)
+async def test_an_empty_name_is_no_name(http: httpx.AsyncClient, target: str) -> None:
+    """A variable that a script has left empty does not make the question one of the level above."""
+    await post(http)
+    request = http.build_request("GET", "/", extensions={"target": target.encode()})
+    assert_problem(await http.send(request), 404, "path")
+
+
+@pytest.mark.parametrize("path", ["/repos/", "/nothing/"])
+async def test_nobody_takes_websockets(http: httpx.AsyncClient, path: str) -> None:
+    """A handshake is refused like any other request that makes no sense."""
+    key = "dGhlIHNhbXBsZSBub25jZQ=="
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key}
+    response = await http.get(path, headers=upgrade)
+    assert_problem(response, 400 if path == "/repos/" else 404)
 
 
 async def test_a_parameter_of_a_post_is_named(http: httpx.AsyncClient) -> None:

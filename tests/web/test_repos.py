@@ -213,6 +213,26 @@ async def test_a_record_with_two_archs_is_two_objects(http: httpx.AsyncClient) -
     assert await get(http, path) == ["arm64"]
 
 
+async def test_a_post_tells_the_arch_as_lists_do(http: httpx.AsyncClient) -> None:
+    """By its other name an arch is still that of the record, and one that came too late is none of it."""
+    url = "https://chacra/repos/1/"
+    await post(http, chacra_url=url, modified="2030-01-01")
+    assert (await post(http, chacra_url=url, modified="2031-01-01", arch="amd64"))["arch"] == "x86_64"
+    assert (await post(http, chacra_url=url, modified="2020-01-01", arch="arm64"))["arch"] == "x86_64"
+
+
+async def test_a_repo_without_an_arch_yet_is_updated(http: httpx.AsyncClient) -> None:
+    """One that the production dialect has announced has no object in a list, until its first arch is known."""
+    coordinates = {name: BODY[name] for name in ("ref", "sha1", "distro", "distro_version")}
+    known = {"chacra_url": "https://chacra/repos/1/"}
+    assert (await http.post("/api/repos/ceph/", json=coordinates | known | {"status": "ready"})).status_code == 200
+    told = (await http.post("/repos/ceph/", json=known | {"extra": {"a": 1}})).json()
+    assert (told["arch"], told["extra"]) == ("", {"a": 1})
+    assert (await http.get(f"/repos/ceph/jewel/{SHA1}/")).status_code == 404
+    assert (await http.post("/repos/ceph/", json=known | {"arch": "arm64"})).json()["arch"] == "arm64"
+    assert await get(http, f"/repos/ceph/jewel/{SHA1}/ubuntu/trusty/") == ["arm64"]
+
+
 async def test_a_move_leaves_nothing_behind(http: httpx.AsyncClient) -> None:
     """A known chacra_url with another sha1 and ref is found only there."""
     await post(http, chacra_url="https://chacra/1/")
@@ -258,12 +278,26 @@ async def test_head_answers_where_get_does(http: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/repos/", "/repos", "/repos/ceph/jewel/", "/search/ceph/jewel", "/nodes", "/nodes/next/"]
+    ("path", "methods"),
+    [
+        ("/repos/", "GET, HEAD, OPTIONS"),
+        ("/repos/ceph/", "GET, HEAD, OPTIONS, POST"),
+        ("/repos/ceph/jewel/", "GET, HEAD, OPTIONS"),
+        ("/search/ceph/jewel/", "GET, HEAD, OPTIONS"),
+        ("/nodes/", "GET, HEAD, OPTIONS"),
+        ("/nodes/next/", "GET, HEAD, OPTIONS"),
+        ("/_health/", "GET, HEAD, OPTIONS"),
+    ],
 )
-async def test_a_wrong_method_is_405(http: httpx.AsyncClient, path: str) -> None:
-    """The answer names the methods that the path takes."""
-    for method in ("DELETE", "PUT", "PATCH"):
-        response = await http.request(method, path)
-        assert response.status_code == 405
-        assert "GET" in response.headers["Allow"]
-        assert response.headers["Content-Type"] == "application/problem+json"
+async def test_a_wrong_method_is_405(http: httpx.AsyncClient, path: str, methods: str) -> None:
+    """The answer names the methods that the path takes, with and without a slash at its end, and OPTIONS does too."""
+    wrong = ["DELETE", "PUT", "PATCH"] + (["POST"] if "POST" not in methods else [])
+    for each in (path, path.rstrip("/")):
+        for method in wrong:
+            response = await http.request(method, each)
+            assert response.status_code == 405
+            assert response.headers["Allow"] == methods
+            assert response.headers["Content-Type"] == "application/problem+json"
+        options = await http.options(each)
+        assert options.status_code == 200
+        assert sorted(options.headers["Allow"].split(", ")) == methods.split(", ")
