@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
+from shaman.distros import Releases
 from shaman.errors import Invalid
 from shaman.models import check_host, check_url
 
@@ -90,6 +91,14 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise Invalid(f"{file}: {error}") from None
     _check_nodes(f"{file}: chacra_nodes", config.chacra_nodes)
+    names = [user.name for user in config.auth.users]
+    for name in names:
+        if names.count(name) > 1:
+            raise Invalid(f"{file}: auth.users: {name!r} is there twice")
+    try:
+        Releases(config.distros)
+    except Invalid as error:
+        raise Invalid(f"{file}: {error}") from None
     return with_environment(config, environ)
 
 
@@ -105,6 +114,8 @@ def with_environment(config: Config, environ: Mapping[str, str]) -> Config:
     name, key = environ.get("SHAMAN_API_USER", ""), environ.get("SHAMAN_API_KEY", "")
     if bool(name) != bool(key):
         raise Invalid("SHAMAN_API_USER and SHAMAN_API_KEY: only one of the two is set")
+    if ":" in name:
+        raise Invalid("SHAMAN_API_USER: must have no colon, as HTTP Basic credentials end a name with it")
     config = replace(config, server=server, redis=redis)
     return with_user(config, name, key) if name else config
 

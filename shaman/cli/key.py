@@ -29,7 +29,7 @@ def keep_key(file: Path) -> str:
             new.flush()
             with suppress(FileExistsError):  # another process was first: its key it is
                 os.link(new.name, file)
-    key = file.read_text("ascii").strip()
-    if not key:
-        raise Invalid(f"{file}: is empty; delete it, and a new key is made")
-    return key
+    key = file.read_bytes().strip()
+    if not (key and key.isascii()):
+        raise Invalid(f"{file}: has no key; delete it, and a new one is made")
+    return key.decode()

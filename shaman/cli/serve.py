@@ -11,6 +11,7 @@ from shaman.cli.key import keep_key
 from shaman.config import Config, load, with_user
 from shaman.errors import Invalid
 from shaman.serve import serve
+from shaman.store.connection import connect
 from shaman.store.embedded import Embedded
 
 LOCAL_USER = "shaman"
@@ -38,6 +39,8 @@ def serve_command(
     options = {"host": host, "port": port, "workers": workers, "data_dir": data_dir}
     config = load(config_file)
     config = replace(config, server=replace(config.server, **{k: v for k, v in options.items() if v is not None}))
+    if config.redis.url and not ephemeral:
+        connect(config.redis.url, 1)  # connects to nothing, and refuses here what the workers would fail with
     folder = Path(config.server.data_dir)
     key_file = None
     if local_key and not config.auth.users:

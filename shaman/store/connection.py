@@ -8,7 +8,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from shaman.errors import Unavailable
+from shaman.errors import Invalid, Unavailable
 
 POOL_WAIT = 1.0
 """Seconds a request waits for a free connection before it is told to come again."""
@@ -35,16 +35,21 @@ def connect(url: str, connections: int) -> Redis:
     """Return a client of the server at `url` with a pool of at most `connections`.
 
     The client repeats nothing by itself: its default of ten times would run a write more than once.
+    Raises Invalid if `url` cannot be that of a server; as it may hold a password, the error does not repeat it.
     """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=connections,
-        timeout=POOL_WAIT,
-        socket_timeout=REPLY_WAIT,
-        socket_connect_timeout=POOL_WAIT,
-        retry=Retry(NoBackoff(), 0),
-        health_check_interval=0,
-    )
+    try:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=connections,
+            timeout=POOL_WAIT,
+            socket_timeout=REPLY_WAIT,
+            socket_connect_timeout=POOL_WAIT,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=0,
+        )
+    except ValueError:
+        message = "redis.url (REDIS_URL): must be like redis://host:6379/0, rediss://host:6380/0 or unix:///path"
+        raise Invalid(message) from None
     return Redis.from_pool(pool)
 
 
