@@ -110,17 +110,19 @@ class Service:
             stack.callback(self.process.wait)
             stack.callback(self.process.kill)
             self.url = until(self._announced)
-            self.http = stack.enter_context(
-                httpx.Client(
-                    base_url=self.url,
-                    auth=("builder", "secret"),
-                    limits=httpx.Limits(max_keepalive_connections=0),
-                    timeout=LIMIT,
-                    trust_env=False,
-                )
-            )
+            self.http = stack.enter_context(self.connection(kept=0))
             self._stack = stack.pop_all()
         return self
+
+    def connection(self, kept: int = 1) -> httpx.Client:
+        """Return a client that keeps so many connections open between its requests."""
+        return httpx.Client(
+            base_url=self.url,
+            auth=("builder", "secret"),
+            limits=httpx.Limits(max_keepalive_connections=kept),
+            timeout=LIMIT,
+            trust_env=False,
+        )
 
     def __exit__(self, *_: object) -> None:
         """End, at once if it still runs."""
