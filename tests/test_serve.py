@@ -50,9 +50,9 @@ GET = b"GET /repos/ HTTP/1.1\r\nHost: shaman\r\n\r\n"
 Happened = TypeVar("Happened")
 
 
-def until(happened: Callable[[], Happened]) -> Happened:
+def until(happened: Callable[[], Happened], limit: float = LIMIT) -> Happened:
     """Wait until something true is returned, and return it."""
-    deadline = time.monotonic() + LIMIT
+    deadline = time.monotonic() + limit
     while not (result := happened()):
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.01)
