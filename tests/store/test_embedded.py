@@ -18,6 +18,7 @@ import shaman
 from shaman.errors import Unavailable
 from shaman.store import embedded
 from shaman.store.embedded import Embedded, find_binary
+from tests.conftest import SERVERS, path_to
 
 STARTER = """
 import sys, redis
@@ -34,9 +35,10 @@ Starter = subprocess.Popen[bytes]
 Spawn = Callable[[Path], Starter]
 
 
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """Return a folder that is not there yet."""
+@pytest.fixture(params=SERVERS)
+def data_dir(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder that is not there yet, for a server of each kind."""
+    monkeypatch.setenv("PATH", path_to(request.param))
     return tmp_path / "data"
 
 

@@ -8,13 +8,13 @@ import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from redis.asyncio import Redis
 
 from shaman.distros import canonical_arch
 from shaman.merge import PostRules
 from shaman.models import PostedRepo, Repo
-from shaman.search import Search, parse_search, search
+from shaman.search import LATEST, Search, find_repos, parse_search, search
 from shaman.store import Store
 from shaman.store.connection import connect
 from shaman.store.repos import Outcome, Pattern
@@ -51,6 +51,7 @@ class RepoMachine(RuleBasedStateMachine):
         self.client: Redis = connect(self.url, 4) if self.url else FakeAsyncRedis(server=FakeServer())
         self.store = Store(self.client, CONFIG, RELEASES)
         self.records: dict[tuple[str, ...], Repo] = {}
+        self.last: dict[str, Any] = {}
         self.run(self.client.flushall())
 
     def run(self, question: Awaitable[Result]) -> Result:
@@ -68,6 +69,14 @@ class RepoMachine(RuleBasedStateMachine):
         """Post a repo: new, again, or to another place."""
         self.put(body)
 
+    @precondition(lambda self: self.last)
+    @rule()
+    def post_again(self) -> None:
+        """Post what was posted last: nothing changes, not even the time."""
+        before = dict(self.records)
+        self.put(dict(self.last))
+        assert self.records == before
+
     @rule(ref=refs, sha1=sha1s, cell=cells, arch=archs, flavor=flavors, url=urls)
     def delete(self, **body: Any) -> None:
         """Delete a repo, known or not."""
@@ -75,6 +84,7 @@ class RepoMachine(RuleBasedStateMachine):
 
     def put(self, body: dict[str, Any]) -> None:
         """Do the same to the store and to the dict."""
+        self.last = dict(body)
         distro, version = body.pop("cell")
         body |= {"distro": distro, "distro_version": version}
         chacra_url = body.pop("url")
@@ -121,6 +131,20 @@ class RepoMachine(RuleBasedStateMachine):
         found = self.run(self.store.repos.find_sha1("p", ref, sha1, [Pattern(status=status, flavor=flavor)]))
         chosen = [repo for repo in self.newest_first() if (repo.ref, repo.sha1) == (ref, sha1)]
         assert found == [repo for repo in chosen if flavor in {None, repo.flavor} and status in {None, repo.status}]
+
+    @rule(ref=refs, status=st.none() | statuses, cell=st.none() | cells, arch=st.none() | archs)
+    def find_latest(self, ref: str, status: str | None, cell: tuple[str, str] | None, arch: str | None) -> None:
+        """Find the matching repos of the newest sha1 of a ref that has any, as the word `latest` in a path asks."""
+        distro, version = cell or (None, None)
+        pattern = Pattern(
+            status=status,
+            distro=distro,
+            version=version and RELEASES.canonical(str(distro), version),
+            arch=arch and canonical_arch(arch),
+        )
+        chosen = [repo for repo in self.newest_first() if repo.ref == ref and pattern.matches(repo)]
+        found = self.run(find_repos(self.store.repos, "p", ref, LATEST, pattern))
+        assert found == [repo for repo in chosen if repo.sha1 == chosen[0].sha1]
 
     @rule(
         name=refs | sha1s,
@@ -177,15 +201,15 @@ class RepoMachine(RuleBasedStateMachine):
         return list(newest.values())
 
 
-@pytest.mark.parametrize("kind", ["fakeredis", "server"])
+@pytest.mark.parametrize("kind", ["fakeredis", "server", "system"])
 def test_the_store_tells_what_a_dict_would_tell(kind: str, request: pytest.FixtureRequest) -> None:
     """Any sequence of writes leaves store and dict telling the same."""
     machine = type("Machine", (RepoMachine,), {})
-    machine.url = request.getfixturevalue("server_url") if kind == "server" else None  # type: ignore[attr-defined]
+    machine.url = None if kind == "fakeredis" else request.getfixturevalue(f"{kind}_url")  # type: ignore[attr-defined]
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60 if kind == "server" else 25,
+            max_examples=25 if kind == "fakeredis" else 60,
             stateful_step_count=25,
             deadline=None,
             database=None,
