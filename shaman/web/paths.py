@@ -13,7 +13,7 @@ from shaman.errors import Invalid, NotFound
 PATH_LIMIT = 8192
 """Bytes of a path or of a query: eight names of the greatest length, quoted, fit in."""
 
-_FILE = re.compile(r"/api/repos/(?:[^/]+/){6,}[^/]+")
+_FILE = re.compile(r"/api/repos/(?:[^/]+/){6}.*")
 """A path into a repo: whether it ends with a slash is part of what it names."""
 
 _BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
