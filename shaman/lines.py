@@ -16,9 +16,12 @@ from shaman.merge import new_repo
 from shaman.merge_build import new_build
 from shaman.models import (
     Build,
+    Health,
+    Node,
     PostedBuild,
     PostedRepo,
     Repo,
+    check_host,
     check_posted_build,
     check_posted_repo,
     format_time,
@@ -72,6 +75,27 @@ class BuildLine(Struct, frozen=True, kw_only=True):
     id: int
 
 
+class NodeLine(Struct, frozen=True, kw_only=True):
+    """A node in an export; those that only the configuration names are not in it."""
+
+    kind: Literal["node"]
+    host: str
+    healthy: bool
+    down_count: int
+    last_check: str | None
+    last_used: str | None
+
+
+class NodeFields(Struct, frozen=True, kw_only=True):
+    """A node as a line tells it, or an old server does: what is null was never so."""
+
+    host: str
+    healthy: bool | None = None
+    down_count: int | None = None
+    last_check: str | None = None
+    last_used: str | None = None
+
+
 def repo_line(repo: Repo, releases: Releases) -> RepoLine:
     """Return a repo as an export tells it: its version by number, its times with a blank between and no zone."""
     return RepoLine(
@@ -117,6 +141,18 @@ def build_line(build: Build, releases: Releases) -> BuildLine:
     )
 
 
+def node_line(node: Node) -> NodeLine:
+    """Return a node as an export tells it."""
+    return NodeLine(
+        kind="node",
+        host=node.host,
+        healthy=node.health.healthy,
+        down_count=node.health.down_count,
+        last_check=None if node.health.last_check is None else format_time(node.health.last_check, " "),
+        last_used=None if node.last_used is None else format_time(node.last_used, " "),
+    )
+
+
 def read_repo(project: str, fields: dict[str, Any], releases: Releases) -> Repo:
     """Return the repo that a line tells; what is null is absent, a time of 0 is one that is not told.
 
@@ -136,6 +172,24 @@ def read_build(project: str, fields: dict[str, Any], releases: Releases) -> Buil
     modified, started, completed = (_time(name, fields) for name in ("modified", "started", "completed"))
     build = new_build(project, posted, releases)
     return replace(build, id=_id(fields), modified=modified or 0, started=started or 0, completed=completed)
+
+
+def read_node(fields: dict[str, Any]) -> Node:
+    """Return the registered node that a line tells. Raises Invalid naming what is missing or breaks its rule."""
+    told = read_as(NodeFields, fields)
+    host = told.host.lower()
+    check_host("host", host)
+    return Node(
+        host=host,
+        url=f"https://{host}",
+        health=Health(
+            healthy=told.healthy is not False,
+            down_count=told.down_count or 0,
+            last_check=_time("last_check", fields),
+        ),
+        last_used=_time("last_used", fields),
+        registered=True,
+    )
 
 
 def _told(fields: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:

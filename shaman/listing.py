@@ -82,7 +82,6 @@ async def find(store: Store, filters: Filters) -> AsyncIterator[list[Repo]]:
     if all(repos is not None for repos in found):
         yield _newest_first(repo for repos in found for repo in repos or ())
         return
-    yield []
     async for page in _pages(store, filters, patterns, projects):
         yield page
 

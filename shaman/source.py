@@ -70,7 +70,7 @@ class Source:
 
     async def _nodes(self, _: Part) -> AsyncIterator[list[dict[str, Any]]]:
         nodes = await self._get("api/nodes/", dict[str, dict[str, Any]])
-        yield [fields | {"host": host} for host, fields in reversed(nodes.items())]
+        yield [fields | {"host": host} for host, fields in reversed(nodes.items())]  # `records` turns them round again
 
     async def _get(self, path: str, kind: type[Told], **params: str) -> Told:
         for pause in self._pauses:

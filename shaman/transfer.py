@@ -9,7 +9,7 @@ import msgspec
 from shaman.decoding import decode_body
 from shaman.distros import Releases
 from shaman.errors import Invalid
-from shaman.lines import build_line, read_build, read_repo, repo_line
+from shaman.lines import build_line, node_line, read_build, read_node, read_repo, repo_line
 from shaman.models import Build, Repo, check_text
 from shaman.source import Part, Source
 from shaman.store import Store
@@ -22,7 +22,7 @@ _any_object = msgspec.json.Decoder(dict[str, Any])
 
 
 async def export(store: Store, releases: Releases, projects: Iterable[str]) -> AsyncIterator[bytes]:
-    """Yield the lines of every record of `projects`, oldest first, page by page."""
+    """Yield the lines of every repo and build of `projects`, oldest first, page by page."""
     for project in projects:
         entries = await store.snapshots.entries(project, None, None, ())
         async for page in store.snapshots.repos(entries[::-1]):
@@ -30,6 +30,12 @@ async def export(store: Store, releases: Releases, projects: Iterable[str]) -> A
         entries = await store.snapshots.build_entries(project)
         async for builds in store.snapshots.builds(entries[::-1]):
             yield _encoder.encode_lines([build_line(build, releases) for build in builds])
+
+
+async def export_nodes(store: Store) -> bytes:
+    """Return the lines of the nodes that have registered themselves, in the order of their turns."""
+    pool = await store.nodes.find()
+    return _encoder.encode_lines([node_line(node) for node in pool.nodes if node.registered])
 
 
 class Import:
@@ -70,6 +76,10 @@ class Import:
     async def add(self, fields: dict[str, Any]) -> None:
         """Take a record; it is written with the others of its project. Raises Invalid naming what is wrong with it."""
         kind, project = fields.get("kind"), fields.get("project")
+        if kind == "node":
+            outcome = await self._store.restores.node(read_node(fields))
+            self.counts["(nodes)"].update([f"nodes {outcome.value}"])
+            return
         if kind not in {"repo", "build"}:
             raise Invalid(f"kind: must be repo, build or node, not {str(kind)[:50]!r}")
         if not isinstance(project, str):

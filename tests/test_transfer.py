@@ -9,7 +9,7 @@ import pytest
 from shaman.merge import PostRules
 from shaman.models import PostedRepo, Repo, format_time
 from shaman.store import Store
-from shaman.transfer import Import, export
+from shaman.transfer import Import, export, export_nodes
 from tests.conftest import RELEASES
 
 RULES = PostRules(required=("ref", "sha1", "distro", "distro_version"), archs_replace=True)
@@ -55,6 +55,16 @@ BUILD = {
 }
 
 
+NODE = {
+    "kind": "node",
+    "host": "1.chacra.example.org:8443",
+    "healthy": False,
+    "down_count": 3,
+    "last_check": "2024-06-17 18:04:30.190595",
+    "last_used": "2024-06-17 17:00:00.000000",
+}
+
+
 def lines(*records: dict[str, Any]) -> list[bytes]:
     """Return the records as an export has them."""
     return [json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode() + b"\n" for record in records]
@@ -97,6 +107,19 @@ async def test_an_import_again_changes_nothing(store: Store) -> None:
     importing, _ = await imported(store, given)
     assert importing.counts == {"ceph": {"repos unchanged": 2, "builds unchanged": 2}}
     assert await exported(store) == before
+
+
+async def test_nodes_come_back_in_the_order_of_their_turns(store: Store) -> None:
+    """A registered node is as healthy as it was; the configuration's own are not in an export."""
+    fresh = NODE | {"host": "2.chacra.example.org", "healthy": True, "down_count": 0, "last_check": None}
+    given = lines(NODE, fresh | {"last_used": None})
+    importing, _ = await imported(store, given)
+    assert importing.counts == {"(nodes)": {"nodes written": 2}}
+    assert await export_nodes(store) == b"".join(given)
+    importing, _ = await imported(store, given)
+    assert importing.counts == {"(nodes)": {"nodes unchanged": 2}}
+    await imported(store, lines(NODE | {"healthy": True, "down_count": 0, "last_check": "2024-06-18 00:00:00.000000"}))
+    assert json.loads((await export_nodes(store)).splitlines()[0])["healthy"] is True
 
 
 async def test_either_time_format_is_taken(store: Store) -> None:
@@ -183,6 +206,9 @@ FAULTS = [
     (*lines(REPO | {"id": True}), "id: must be a positive number"),
     (*lines(REPO | {"id": 2**53}), "id: must be a positive number"),
     (*lines(REPO | {"url": "javascript:alert(1)"}), "url: must be an http or https URL"),
+    (*lines(NODE | {"host": "a/b"}), "host: must be a host"),
+    (*lines(NODE | {"down_count": "3"}), "down_count: expected"),
+    (*lines({"kind": "node"}), "body: object missing required field `host`"),
     (*lines(BUILD | {"url": None}), "url: is missing"),
     (*lines(BUILD | {"started": 1}), "started: is not a time"),
     (*lines(BUILD | {"log_url": "data:x"}), "log_url: must be an http or https URL"),

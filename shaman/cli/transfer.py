@@ -18,7 +18,7 @@ from shaman.distros import Releases
 from shaman.source import PATIENCE, Part, Source
 from shaman.store import Store, open_store
 from shaman.store.embedded import Embedded
-from shaman.transfer import Import, export
+from shaman.transfer import Import, export, export_nodes
 
 config_option = click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings file.")
 
@@ -28,7 +28,7 @@ config_option = click.option("--config", "config_file", type=click.Path(path_typ
 @click.option("--project", "projects", multiple=True, help="Only this project; may be given again.")
 @click.option("-o", "--output", type=click.File("wb"), default="-", help="File to write instead of standard output.")
 def export_command(config_file: Path | None, projects: tuple[str, ...], output: BinaryIO) -> None:
-    """Write every record as a line of NDJSON, oldest first, project by project.
+    """Write every record as a line of NDJSON, oldest first, project by project, and at the end the storage nodes.
 
     Reads the server of the data folder, running or not, or that of REDIS_URL.
     """
@@ -82,6 +82,8 @@ async def _export(url: str, config: Config, projects: tuple[str, ...], output: B
     async with _opened(url, config, releases) as store:
         async for lines in export(store, releases, projects or sorted(await store.projects())):
             output.write(lines)
+        if not projects:
+            output.write(await export_nodes(store))
     output.flush()
 
 

@@ -29,9 +29,9 @@ class Store:
         self.repos = Repos(client, scripts, releases)
         build_scripts = BuildScripts(client)
         self.builds = Builds(client, scripts, build_scripts, releases)
-        self.restores = Restores(client, scripts, build_scripts)
-        self.snapshots = Snapshots(client, scripts)
         self.nodes = Nodes(client, NodeScripts(client), config.chacra_nodes)
+        self.restores = Restores(client, scripts, build_scripts, self.nodes)
+        self.snapshots = Snapshots(client, scripts)
 
     async def projects(self) -> list[str]:
         """List the names of all projects that have ever had a record, in no order."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 
 import msgspec
 from redis.asyncio import Redis
@@ -9,10 +10,11 @@ from redis.asyncio import Redis
 from shaman.errors import Unavailable
 from shaman.merge import Unchanged, repo_identity_of, restore_repo
 from shaman.merge_build import restore_build
-from shaman.models import Build, Repo
+from shaman.models import Build, Node, Repo
 from shaman.store import build_swaps, keys, swaps
 from shaman.store.build_scripts import BuildScripts, BuildSwap, Wanted
 from shaman.store.connection import ask
+from shaman.store.nodes import Nodes
 from shaman.store.repos import WRITE_ATTEMPTS
 from shaman.store.scripts import Scripts, Swap
 
@@ -39,8 +41,9 @@ class Restores:
     0 it gets the next. Many cost two round trips, if nobody else writes the same ones meanwhile.
     """
 
-    def __init__(self, client: Redis, scripts: Scripts, build_scripts: BuildScripts) -> None:
+    def __init__(self, client: Redis, scripts: Scripts, build_scripts: BuildScripts, nodes: Nodes) -> None:
         """Use the scripts that POSTs use."""
+        self._nodes = nodes
         self._client = client
         self._scripts = scripts
         self._build_scripts = build_scripts
@@ -76,6 +79,17 @@ class Restores:
             return _outcomes(numbers, writes, await self._build_scripts.swap_builds(project, list(writes.values())))
 
         return await self._restore(project, len(saved), attempt)
+
+    async def node(self, saved: Node) -> Restored:
+        """Register a node behind the others, as healthy as it was, unless it has been checked since then."""
+        pool = await self._nodes.find()
+        known = next((node for node in pool.nodes if node.host == saved.host and node.registered), None)
+        if known and (known.health.last_check or 0) >= (saved.health.last_check or 0):
+            return Restored.UNCHANGED
+        await self._nodes.put(saved.host, lambda _: saved.health, registered=pool.now)
+        if saved.last_used is not None:
+            await ask(partial(self._client.hsetnx, keys.NODES_USED, saved.host, str(saved.last_used)))
+        return Restored.WRITTEN
 
     async def _restore(
         self, project: str, count: int, attempt: Callable[[Sequence[int]], Awaitable[Outcomes]]

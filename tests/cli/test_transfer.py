@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from tests.test_serve import LOGIN, REPO, Service, environment
-from tests.test_transfer import BUILD, lines
+from tests.test_transfer import BUILD, NODE, lines
 from tests.test_transfer import REPO as REPO_LINE
 
 
@@ -43,6 +43,7 @@ def old_server(tmp_path: Path) -> Iterator[Service]:
                 for record in (REPO_LINE | {"chacra_url": f"https://chacra.example.org/{number}/"}, BUILD)
             ]
             shaman(tmp_path / "old", "import", "-", given=b"".join(lines(*records)))
+        shaman(tmp_path / "old", "import", "-", given=b"".join(lines(NODE)))
         yield service
 
 
@@ -54,14 +55,15 @@ def export(folder: Path, *arguments: str, redis_url: str = "") -> list[dict[str,
 
 def test_a_round_trip_is_identical(tmp_path: Path) -> None:
     """An export, imported into an empty store and exported again, is the same file."""
-    given = b"".join(lines(REPO_LINE, BUILD))
+    given = b"".join(lines(REPO_LINE, BUILD, NODE))
     (tmp_path / "records").write_bytes(given)
     shaman(tmp_path, "import", "records")
-    first = shaman(tmp_path, "export", "--project", "ceph").stdout
+    first = shaman(tmp_path, "export").stdout
     assert first == given
+    assert shaman(tmp_path, "export", "--project", "ceph").stdout == b"".join(lines(REPO_LINE, BUILD))
     (tmp_path / "other").mkdir()
     said = shaman(tmp_path / "other", "import", "-", given=first)
-    assert said.stderr.decode().splitlines()[-1] == "ceph: 1 builds written, 1 repos written"
+    assert said.stderr.splitlines()[-2:] == [b"(nodes): 1 nodes written", b"ceph: 1 builds written, 1 repos written"]
     shaman(tmp_path / "other", "export", "-o", "out")
     assert (tmp_path / "other" / "out").read_bytes() == given
 
@@ -114,7 +116,7 @@ def test_a_copy_goes_on_where_it_stopped(tmp_path: Path, old_server: Service) ->
     copied = {record["ref"] for record in export(tmp_path, "--project", "ceph") if record["kind"] == "repo"}
     assert copied == {"50%"}
     shaman(tmp_path, "import", "--from", old_server.url)
-    assert len(export(tmp_path)) == 12
+    assert len(export(tmp_path)) == 13
 
 
 def test_the_journal_of_another_server_counts_for_nothing(tmp_path: Path, old_server: Service) -> None:
@@ -124,7 +126,7 @@ def test_the_journal_of_another_server_counts_for_nothing(tmp_path: Path, old_se
         'http://127.0.0.1:1\n{"kind":"repo","project":"ceph","ref":"main"}\n'
     )
     shaman(tmp_path, "import", "--from", old_server.url)
-    assert len(export(tmp_path)) == 12
+    assert len(export(tmp_path)) == 13
 
 
 def test_a_changed_record_is_copied_again(tmp_path: Path, old_server: Service) -> None:

@@ -12,22 +12,25 @@ from shaman.web.responses import json_response, streamed_list
 
 blueprint = Blueprint("search", __name__, url_prefix="/search")
 
+WHOLE = 500
+"""Repos of an answer that is sent in one piece, with its length; a longer one is streamed."""
+
 
 @blueprint.get("/")
 async def get_search() -> Response:
     """Search by project, distros, sha1, ref, flavor, status and arch; newest first, never cut."""
     filters = parse_filters(request.args.items(multi=True), shaman().releases)
     pages = find(shaman().store, filters)
-    first = await anext(pages)
-    second = await anext(pages, None)
-    if second is None:
-        return json_response(_objects(first))
-    return streamed_list(_told(first, second, pages))
+    begun: list[object] = []
+    async for page in pages:
+        begun += _objects(page)
+        if len(begun) > WHOLE:
+            return streamed_list(_told(begun, pages))
+    return json_response(begun)
 
 
-async def _told(first: list[Repo], second: list[Repo], rest: AsyncIterator[list[Repo]]) -> AsyncIterator[list[object]]:
-    yield _objects(first)
-    yield _objects(second)
+async def _told(begun: list[object], rest: AsyncIterator[list[Repo]]) -> AsyncIterator[list[object]]:
+    yield begun
     async for page in rest:
         yield _objects(page)
 

@@ -9,6 +9,7 @@ import pytest
 from shaman.errors import Unavailable
 from shaman.store import Store
 from shaman.store import snapshots as snapshots_module
+from shaman.web.api import search as api_search
 from tests.conftest import served
 from tests.test_listing import fill
 
@@ -17,8 +18,9 @@ pytestmark = pytest.mark.parametrize("redis", ["fakeredis"], indirect=True)
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make pages of two records."""
+    """Make pages of two records, and stream what is longer than one."""
     monkeypatch.setattr(snapshots_module, "PAGE", 2)
+    monkeypatch.setattr(api_search, "WHOLE", 2)
 
 
 @pytest.mark.usefixtures("small_pages")
