@@ -50,6 +50,7 @@ The place of a queued build is what it waits for, quoted like a cell: `<ref>/<sh
 or `<ref>/<sha1>////` of one that names no cell; its id is in sixteen digits.
 """
 
+from functools import lru_cache
 from hashlib import blake2b
 from urllib.parse import quote
 
@@ -66,7 +67,11 @@ NODES_CHECKING = "shaman:nodes:{nodes}:checking"
 NODE_CHANGES = "shaman:nodes:{nodes}:changes"
 CHANNEL = "shaman:changes"
 
+QUOTED = 4096
+"""Names whose quoted form is remembered: those of one request stand in twenty keys, those of a busy ref in many."""
 
+
+@lru_cache(QUOTED)
 def quoted(text: str) -> str:
     """Return `text` as ASCII without any character that separates parts of a key or of a cell."""
     return quote(text, safe="")
