@@ -1,5 +1,9 @@
 """The wiring: which rooms make up the application."""
 
+import asyncio
+from collections.abc import AsyncGenerator
+from functools import partial
+
 from werkzeug.exceptions import HTTPException
 
 from shaman.config import Config
@@ -8,6 +12,7 @@ from shaman.errors import ShamanError
 from shaman.rotation import Rotation
 from shaman.store import Store
 from shaman.web import api, health, nodes, paths, problems, repos, search
+from shaman.web.cache import AnswerCache
 from shaman.web.context import Shaman
 from shaman.web.drain import answer_after_body
 
@@ -36,6 +41,18 @@ def create_app(config: Config, store: Store, releases: Releases) -> Shaman:
     app.rotation = Rotation(store.nodes, config)
     app.before_serving(app.rotation.start)
     app.after_serving(app.rotation.stop)
+    app.while_serving(partial(_hear_changes, store))
     app.after_serving(store.close)
-    app.asgi_app = paths.keep_slashes(answer_after_body(app.asgi_app))  # type: ignore[assignment,method-assign]
+    outer = paths.keep_slashes(answer_after_body(app.asgi_app))
+    if config.cache.megabytes:
+        outer = AnswerCache(outer, store.wakeups, config.cache.megabytes * 1024 * 1024)
+    app.asgi_app = outer  # type: ignore[assignment,method-assign]
     return app
+
+
+async def _hear_changes(store: Store) -> AsyncGenerator[None, None]:
+    """Hear of what other processes write while the application serves."""
+    listening = asyncio.create_task(store.wakeups.listen())
+    yield
+    listening.cancel()
+    await asyncio.wait({listening})

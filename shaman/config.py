@@ -61,6 +61,12 @@ class HealthSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeout: Seconds = 5.0
 
 
+class CacheSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[cache]`: the megabytes of answers that one process keeps; 0 keeps none."""
+
+    megabytes: Annotated[int, Meta(ge=0, le=65536)] = 64
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set. `distros` adds releases: distro -> version number -> codename."""
 
@@ -72,6 +78,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     redis: RedisSettings = field(default_factory=RedisSettings)
     auth: Auth = field(default_factory=Auth)
     health: HealthSettings = field(default_factory=HealthSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
     distros: dict[str, dict[str, str]] = field(default_factory=dict)
 
 

@@ -39,7 +39,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z0-9-]+:\d{1,5}(/|$)|localhost:\d{1,5}(/|$)")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[(?P<v6>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]{{1,5}}))?")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - all times are UTC, and writing a zone takes time
 
 
 class Repo(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -273,8 +273,8 @@ def parse_time(name: str, text: str) -> int:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise Invalid(f"{name}: is not a time such as 2026-06-17T18:04:30.190595Z") from None
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=UTC)
+    if time.tzinfo is not None:
+        time = time.astimezone(UTC).replace(tzinfo=None)
     microseconds = (time - _EPOCH) // timedelta(microseconds=1)
     if microseconds < 0:
         raise Invalid(f"{name}: is before 1970")
@@ -283,5 +283,5 @@ def parse_time(name: str, text: str) -> int:
 
 def format_time(microseconds: int, separator: Literal["T", " "] = "T") -> str:
     """Return the RFC 3339 text of a time, always six decimals; with a blank between, the zone is left out."""
-    text = (_EPOCH + timedelta(microseconds=microseconds)).isoformat(separator, "microseconds").removesuffix("+00:00")
+    text = (_EPOCH + timedelta(microseconds=microseconds)).isoformat(separator, "microseconds")
     return text + "Z" if separator == "T" else text

@@ -115,12 +115,11 @@ async def find_repos(repos: Repos, project: str, ref: str, sha1: str, pattern: P
 
 def expand(repos: Iterable[Repo], patterns: Sequence[Pattern]) -> list[Built]:
     """Return each repo once for each of its archs, in the order given, as far as it matches one of the patterns."""
-    return [
-        Built(repo, arch)
-        for repo in repos
-        for arch in repo.archs
-        if any(pattern.matches(repo, arch) for pattern in patterns)
-    ]
+    built = []
+    for repo in repos:
+        wanted = {pattern.arch for pattern in patterns if pattern.matches(repo)}
+        built += [Built(repo, arch) for arch in repo.archs if None in wanted or canonical_arch(arch) in wanted]
+    return built
 
 
 def newest_of_each(built: Iterable[Built]) -> list[Built]:

@@ -175,7 +175,7 @@ async def test_a_list_that_cannot_be_had_whole_is_refused(store: Store, monkeypa
     """When the stream loses its beginning again and again, there is no answer rather than a wrong one."""
     await fill(store, 3)
 
-    async def other_change(_project: str) -> bytes:
+    async def other_change(_kind: str, _project: str) -> bytes:
         return b"1-1"
 
     monkeypatch.setattr(store.snapshots, "_last_change", other_change)

@@ -17,6 +17,7 @@ from shaman.store.repos import Repos
 from shaman.store.restores import Restores
 from shaman.store.scripts import Scripts
 from shaman.store.snapshots import Snapshots
+from shaman.store.wakeups import Wakeups
 
 
 class Store:
@@ -26,10 +27,11 @@ class Store:
         """Use `client`; nothing is sent before the first question."""
         self._client = client
         scripts = Scripts(client)
-        self.repos = Repos(client, scripts, releases)
+        self.wakeups = Wakeups(client)
+        self.repos = Repos(client, scripts, releases, self.wakeups)
         build_scripts = BuildScripts(client)
-        self.builds = Builds(client, scripts, build_scripts, releases)
-        self.nodes = Nodes(client, NodeScripts(client), config.chacra_nodes)
+        self.builds = Builds(client, scripts, build_scripts, releases, self.wakeups)
+        self.nodes = Nodes(client, NodeScripts(client), config.chacra_nodes, self.wakeups)
         self.restores = Restores(client, scripts, build_scripts, self.nodes)
         self.snapshots = Snapshots(client, scripts)
 

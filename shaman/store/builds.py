@@ -1,6 +1,6 @@
 """Builds in the store: documents in and out, one round trip for each question."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from shaman.store.build_swaps import digest_of, swap_of, wanted_by
 from shaman.store.connection import ask
 from shaman.store.repos import WRITE_ATTEMPTS, Outcome
 from shaman.store.scripts import Scripts
+from shaman.store.wakeups import Tag, Wakeups, named, tags_of
 
 _decoder = msgspec.json.Decoder(Build)
 
@@ -26,12 +27,15 @@ _decoder = msgspec.json.Decoder(Build)
 class Builds:
     """The builds of every project."""
 
-    def __init__(self, client: Redis, scripts: Scripts, build_scripts: BuildScripts, releases: Releases) -> None:
-        """Use `releases` to know which versions are the same."""
+    def __init__(
+        self, client: Redis, scripts: Scripts, build_scripts: BuildScripts, releases: Releases, wakeups: Wakeups
+    ) -> None:
+        """Use `releases` to know which versions are the same; tell `wakeups` of what is written."""
         self._client = client
         self._scripts = scripts
         self._build_scripts = build_scripts
         self._releases = releases
+        self._wakeups = wakeups
 
     async def put(self, project: str, posted: PostedBuild) -> tuple[Outcome, Build]:
         """Merge `posted` into the build of its identity, or into a queued one that waits for it, and write that.
@@ -57,13 +61,15 @@ class Builds:
             if document is None:
                 return
             old = _decoder.decode(document)
-            if await self._build_scripts.swap_build(project, swap_of(Wanted(digest_of(old)), document, old, None)):
-                return
+            swap = swap_of(Wanted(digest_of(old)), document, old, None)
+            with self._wakeups.writing(_tags(old)):
+                if await self._build_scripts.swap_build(project, swap):
+                    return
         raise Unavailable("the build is being written by too many at once")
 
     async def projects(self) -> dict[str, list[str]]:
         """List the projects that have a build and their refs, those built last first."""
-        names = _names(await ask(lambda: self._client.smembers(keys.PROJECTS)))
+        names = _names(await ask(lambda: self._client.smembers(keys.PROJECTS), reads=[("build",)]))
 
         async def refs() -> list[list[tuple[bytes, float]]]:
             pipeline = self._client.pipeline(transaction=False)
@@ -71,44 +77,55 @@ class Builds:
                 pipeline.zrange(keys.build_refs(name), 0, -1, desc=True, withscores=True)
             return await pipeline.execute()
 
-        found = zip(names, await ask(refs) if names else [], strict=True)
+        found = zip(names, await ask(refs, reads=[("build",)]) if names else [], strict=True)
         dated = sorted(((rows[0][1], name, rows) for name, rows in found if rows), reverse=True)
         return {name: _names(ref for ref, _ in rows) for _, name, rows in dated}
 
     async def refs(self, project: str) -> list[str]:
         """List the refs that have a build, the one built last first."""
-        return await self._list(keys.build_refs(project))
+        return await self._list(keys.build_refs(project), named("build", project))
 
     async def sha1s(self, project: str, ref: str) -> list[str]:
         """List the sha1s of a ref that have a build, the one built last first."""
-        return await self._list(keys.build_sha1s(project, ref))
+        return await self._list(keys.build_sha1s(project, ref), named("build", project, ref=ref))
 
     async def find_sha1(self, project: str, ref: str, sha1: str) -> list[Build]:
         """Find the builds of a sha1 in a ref, newest first."""
         members = keys.sha1_builds(project, ref, sha1)
-        builds = [_decoder.decode(each) for each in await self._scripts.find_members(keys.builds(project), members)]
+        reads = named("build", project, sha1=sha1)
+        found = await self._scripts.find_members(keys.builds(project), members, reads)
+        builds = [_decoder.decode(document) for document in found]
         return sorted(builds, key=lambda build: (build.modified, build.id), reverse=True)
 
     async def knows(self, project: str) -> bool:
         """Tell whether the project has any build, or any repo."""
-        return bool(await ask(lambda: self._client.exists(keys.build_refs(project), keys.refs(project))))
+        reads = [*named("build", project), *named("repo", project)]
+        return bool(await ask(partial(self._client.exists, keys.build_refs(project), keys.refs(project)), reads=reads))
 
     async def _write(
         self, wanted: Wanted, opened: OpenedBuild, old: Build | None, new: Build | Unchanged
     ) -> tuple[Outcome, Build] | None:
         """Put `new` in the place of `old`; None if another build is there by now."""
         if isinstance(new, Unchanged):
-            # Only what is there can stay unchanged.
-            return (Outcome.UNCHANGED, old) if old else None
+            if old is None:  # which never happens: only what is there can stay unchanged
+                return None
+            # Perhaps another process has just written this, and its wake-up is still on the way.
+            self._wakeups.note_change(_tags(old))
+            return Outcome.UNCHANGED, old
         if not opened.known_project:
             await ask(lambda: self._client.sadd(keys.PROJECTS, new.project))
-        new_id = await self._build_scripts.swap_build(new.project, swap_of(wanted, opened.document, old, new))
+        with self._wakeups.writing(_tags(new)):
+            new_id = await self._build_scripts.swap_build(new.project, swap_of(wanted, opened.document, old, new))
         if new_id is None:
             return None
         return (Outcome.UPDATED if old else Outcome.CREATED), replace(new, id=new_id)
 
-    async def _list(self, key: str) -> list[str]:
-        return _names(await ask(lambda: self._client.zrange(key, 0, -1, desc=True)))
+    async def _list(self, key: str, reads: Collection[Tag]) -> list[str]:
+        return _names(await ask(lambda: self._client.zrange(key, 0, -1, desc=True), reads=reads))
+
+
+def _tags(build: Build) -> set[Tag]:
+    return tags_of("build", build.project, [build.ref], [build.sha1])
 
 
 def _names(members: Iterable[Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """The connection to the store: one bounded pool per process, and one place that decides what a failure means."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 
 from redis import exceptions
@@ -9,6 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from shaman.errors import Invalid, Unavailable
+from shaman.store.wakeups import Tag, note_read
 
 POOL_WAIT = 1.0
 """Seconds a request waits for a free connection before it is told to come again."""
@@ -58,11 +59,13 @@ def is_away(error: exceptions.RedisError) -> bool:
     return isinstance(error, _AWAY) or str(error).startswith(_AWAY_PREFIXES)
 
 
-async def ask(call: Callable[[], Awaitable[Result]], *, repeat: bool = True) -> Result:
+async def ask(call: Callable[[], Awaitable[Result]], *, repeat: bool = True, reads: Collection[Tag] = ()) -> Result:
     """Return what `call` returns, called once more if the connection broke and `repeat` is true.
 
-    Raises Unavailable when the store is away. A call that must not run twice says repeat=False.
+    Raises Unavailable when the store is away. A call that must not run twice says repeat=False. `reads` are the tags
+    of what is read; an answer made from anything without tags is not kept.
     """
+    note_read(reads)
     try:
         return await call()
     except exceptions.ConnectionError as error:
@@ -72,4 +75,4 @@ async def ask(call: Callable[[], Awaitable[Result]], *, repeat: bool = True) -> 
         if is_away(error):
             raise Unavailable(f"the store is away: {type(error).__name__}") from error
         raise
-    return await ask(call, repeat=False)
+    return await ask(call, repeat=False, reads=reads)

@@ -13,6 +13,7 @@ from shaman.models import Health, Node
 from shaman.store import keys
 from shaman.store.connection import ask
 from shaman.store.node_scripts import NodeRow, NodeScripts, NodeSwap
+from shaman.store.wakeups import Wakeups
 
 WRITE_ATTEMPTS = 16
 """How often a write is tried while others write the same node; a check and a registration or two may meet."""
@@ -40,8 +41,9 @@ class Pool(Struct, frozen=True, kw_only=True):
 class Nodes:
     """The nodes that builders upload to. A node is its host, or host:port."""
 
-    def __init__(self, client: Redis, scripts: NodeScripts, urls: tuple[str, ...]) -> None:
-        """Have the nodes at `urls` in the pool, whatever the store knows."""
+    def __init__(self, client: Redis, scripts: NodeScripts, urls: tuple[str, ...], wakeups: Wakeups) -> None:
+        """Have the nodes at `urls` in the pool, whatever the store knows; tell `wakeups` of what is written."""
+        self._wakeups = wakeups
         self._client = client
         self._scripts = scripts
         self._urls = {host_of(url): url for url in urls}
@@ -81,8 +83,9 @@ class Nodes:
             new = change(old)
             if new is None and registered is None:
                 return
-            if await self._scripts.swap_node(host, _swap(host, document, new or old, registered)):
-                return
+            with self._wakeups.writing([("node",)]):
+                if await self._scripts.swap_node(host, _swap(host, document, new or old, registered)):
+                    return
         raise Unavailable(f"the node is being written by too many at once: {host}")
 
     async def hold_checks(self, token: str, lease: float) -> float:

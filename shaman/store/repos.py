@@ -1,7 +1,7 @@
 """Repos in the store: documents in and out, one round trip for each question."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -18,6 +18,7 @@ from shaman.store import keys
 from shaman.store.connection import ask
 from shaman.store.scripts import Kind, Scripts
 from shaman.store.swaps import swap_of
+from shaman.store.wakeups import Tag, Wakeups, named, tags_of
 
 WRITE_ATTEMPTS = 64
 """How often a write is tried while others write the same record: as many writers may come at once."""
@@ -46,15 +47,14 @@ class Pattern(Struct, frozen=True, kw_only=True):
     version: str | None = None
     arch: str | None = None
 
-    def matches(self, repo: Repo, arch: str | None = None) -> bool:
-        """Tell whether a repo is meant; with `arch`, whether it is meant for that one of its archs."""
-        archs = repo.archs if arch is None else (arch,)
+    def matches(self, repo: Repo) -> bool:
+        """Tell whether a repo is meant, for one of its archs at least."""
         return (
-            self.status in {None, repo.status}
-            and self.flavor in {None, repo.flavor}
-            and self.distro in {None, repo.distro}
-            and self.version in {None, repo.version}
-            and (self.arch is None or self.arch in {canonical_arch(each) for each in archs})
+            (self.status is None or self.status == repo.status)
+            and (self.flavor is None or self.flavor == repo.flavor)
+            and (self.distro is None or self.distro == repo.distro)
+            and (self.version is None or self.version == repo.version)
+            and (self.arch is None or self.arch in map(canonical_arch, repo.archs))
         )
 
     def term(self) -> str:
@@ -66,11 +66,12 @@ class Pattern(Struct, frozen=True, kw_only=True):
 class Repos:
     """The repos of every project."""
 
-    def __init__(self, client: Redis, scripts: Scripts, releases: Releases) -> None:
-        """Use `releases` to know which versions are the same."""
+    def __init__(self, client: Redis, scripts: Scripts, releases: Releases, wakeups: Wakeups) -> None:
+        """Use `releases` to know which versions are the same; tell `wakeups` of what is written."""
         self._client = client
         self._scripts = scripts
         self._releases = releases
+        self._wakeups = wakeups
 
     async def put(self, project: str, posted: PostedRepo, rules: PostRules) -> tuple[Outcome, Repo | None]:
         """Merge `posted` into the record of its identity and write it: one read and one script call.
@@ -86,10 +87,15 @@ class Repos:
                 old, posted, project=project, rules=rules, releases=self._releases, now=opened.now, gone=opened.gone
             )
             if isinstance(merged, Unchanged):
+                # Perhaps another process has just written this, and its wake-up is still on the way.
+                if old:
+                    self._wakeups.note_change(tags_of("repo", project, [old.ref], [old.sha1]))
                 return Outcome.UNCHANGED, old
             if not opened.known_project:
                 await ask(lambda: self._client.sadd(keys.PROJECTS, project))
-            new_id = await self._scripts.swap_repo(project, swap_of(digest, opened, old, merged))
+            swap = swap_of(digest, opened, old, merged)
+            with self._wakeups.writing(tags_of("repo", project, swap.refs(), swap.sha1s())):
+                new_id = await self._scripts.swap_repo(project, swap)
             if new_id is None:
                 continue
             if isinstance(merged, Removed):
@@ -99,7 +105,7 @@ class Repos:
 
     async def projects(self, status: str | None) -> list[str]:
         """List the projects that have a repo with `status` (any, if None), the one built last first."""
-        names = _names(await ask(lambda: self._client.smembers(keys.PROJECTS)))
+        names = _names(await ask(lambda: self._client.smembers(keys.PROJECTS), reads=[("repo",)]))
 
         async def newest() -> list[list[tuple[bytes, float]]]:
             pipeline = self._client.pipeline(transaction=False)
@@ -107,17 +113,17 @@ class Repos:
                 pipeline.zrange(keys.refs(name, status), 0, 0, desc=True, withscores=True)
             return await pipeline.execute()
 
-        newest_refs = zip(names, await ask(newest) if names else [], strict=True)
+        newest_refs = zip(names, await ask(newest, reads=[("repo",)]) if names else [], strict=True)
         dated = [(refs[0][1], name) for name, refs in newest_refs if refs]
         return [name for _, name in sorted(dated, reverse=True)]
 
     async def refs(self, project: str, status: str | None) -> list[str]:
         """List the refs that have a repo with `status` (any, if None), the one built last first."""
-        return await self._list(keys.refs(project, status))
+        return await self._list(keys.refs(project, status), named("repo", project))
 
     async def sha1s(self, project: str, ref: str, status: str | None) -> list[str]:
         """List the sha1s of a ref that have a repo with `status` (any, if None), the one built last first."""
-        return await self._list(keys.ref_sha1s(project, ref, status))
+        return await self._list(keys.ref_sha1s(project, ref, status), named("repo", project, ref=ref))
 
     async def find_sha1(self, project: str, ref: str, sha1: str, patterns: Sequence[Pattern]) -> list[Repo]:
         """Find the repos of a sha1 in a ref that match one of the patterns, newest first."""
@@ -135,16 +141,20 @@ class Repos:
     async def find_everywhere(self, project: str, sha1: str) -> list[Repo]:
         """Find the repos of a sha1 in every ref, newest first."""
         members = keys.sha1_repos(project, sha1)
-        return _decoded(await self._scripts.find_members(keys.repos(project), members))
+        reads = named("repo", project, sha1=sha1)
+        return _decoded(await self._scripts.find_members(keys.repos(project), members, reads))
 
     async def names(self, project: str) -> dict[str, list[str]]:
         """List the refs and the sha1s of a project, those built last first."""
-        refs, sha1s = await asyncio.gather(self._list(keys.refs(project)), self._list(keys.sha1s(project)))
+        refs, sha1s = await asyncio.gather(
+            self._list(keys.refs(project), named("repo", project)),
+            self._list(keys.sha1s(project), named("repo", project)),
+        )
         return {"refs": refs, "sha1s": sha1s}
 
     async def has(self, project: str) -> bool:
         """Tell whether the project has any repo."""
-        return bool(await ask(lambda: self._client.exists(keys.refs(project))))
+        return bool(await ask(lambda: self._client.exists(keys.refs(project)), reads=named("repo", project)))
 
     async def find_newest(
         self, project: str, name: str, status: str | None, patterns: Sequence[Pattern]
@@ -168,8 +178,8 @@ class Repos:
         kind, documents = await self._scripts.find_common_repos(project, name, status or "", terms)
         return kind, _decoded(documents)
 
-    async def _list(self, key: str) -> list[str]:
-        return _names(await ask(lambda: self._client.zrange(key, 0, -1, desc=True)))
+    async def _list(self, key: str, reads: Collection[Tag]) -> list[str]:
+        return _names(await ask(lambda: self._client.zrange(key, 0, -1, desc=True), reads=reads))
 
 
 def _names(members: Iterable[Any]) -> list[str]:

@@ -1,7 +1,7 @@
 """A typed function for each Lua file: KEYS and ARGV follow its header there."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from importlib.resources import files
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from redis.commands.core import AsyncScript
 
 from shaman.store import keys
 from shaman.store.connection import ask
+from shaman.store.wakeups import Tag, named
 
 STREAM_LENGTH = 10_000
 """Entries a change stream keeps: days of a busy project, about 3 MB."""
@@ -80,6 +81,14 @@ class Swap(Struct, frozen=True, kw_only=True):
     id: int = 0
     sent: int | None = None
 
+    def refs(self) -> list[str]:
+        """Return the refs that the write touches."""
+        return [place.ref for place in (self.old, self.new) if place]
+
+    def sha1s(self) -> list[str]:
+        """Return the sha1s that the write touches."""
+        return [place.sha1 for place in (self.old, self.new) if place]
+
 
 class Scripts:
     """The scripts, registered once with a client; it loads one again where the server has lost it."""
@@ -120,13 +129,18 @@ class Scripts:
     ) -> tuple[Kind, list[bytes]]:
         """Find the newest repo of each cell of the ref `name`; every repo of the sha1 `name` where no such ref is."""
         names = [keys.repos(project), keys.cells(project, name), keys.sha1_repos(project, name)]
-        kind, *documents = await ask(partial(self._find_newest_repos, names, [keys.quoted(status), *terms]))
+        kind, *documents = await ask(
+            partial(self._find_newest_repos, names, [keys.quoted(status), *terms]),
+            reads=named("repo", project, ref=name, sha1=name),
+        )
         return _kind(kind), documents
 
     async def find_sha1_repos(self, project: str, ref: str, sha1: str, terms: Sequence[str]) -> list[bytes]:
         """Find the repos of a sha1 in a ref that match a term."""
         names = [keys.repos(project), keys.rows(project, ref)]
-        documents: list[bytes] = await ask(partial(self._find_sha1_repos, names, [sha1, *terms]))
+        documents: list[bytes] = await ask(
+            partial(self._find_sha1_repos, names, [sha1, *terms]), reads=named("repo", project, ref=ref)
+        )
         return documents
 
     async def find_ref_repos(
@@ -135,18 +149,22 @@ class Scripts:
         """Find every repo of a ref that matches a term; None if there are more than `limit`."""
         names = [keys.repos(project), keys.cells(project, ref)]
         arguments: list[str | int] = [keys.quoted(status), limit, *terms]
-        kind, *documents = await ask(partial(self._find_ref_repos, names, arguments))
+        kind, *documents = await ask(
+            partial(self._find_ref_repos, names, arguments), reads=named("repo", project, ref=ref)
+        )
         return documents if kind == b"all" else None
 
     async def find_cells(self, project: str, ref: str, status: str, terms: Sequence[str]) -> list[bytes]:
         """Find the cells of a ref that match a term."""
         arguments = [keys.quoted(status), *terms]
-        cells: list[bytes] = await ask(partial(self._find_cells, [keys.cells(project, ref)], arguments))
+        cells: list[bytes] = await ask(
+            partial(self._find_cells, [keys.cells(project, ref)], arguments), reads=named("repo", project, ref=ref)
+        )
         return cells
 
-    async def find_members(self, documents: str, members: str) -> list[bytes]:
+    async def find_members(self, documents: str, members: str, reads: Collection[Tag]) -> list[bytes]:
         """Find the documents whose ids are in the sorted set `members`, the greatest score first."""
-        found: list[bytes] = await ask(partial(self._find_members, [documents, members]))
+        found: list[bytes] = await ask(partial(self._find_members, [documents, members]), reads=reads)
         return found
 
     async def find_common_repos(
@@ -162,7 +180,9 @@ class Scripts:
         before: bytes | str = ""
         while True:
             arguments = [keys.quoted(status), before, COMMON_BUDGET, *terms]
-            kind, *rest = await ask(partial(self._find_common_repos, names, arguments))
+            kind, *rest = await ask(
+                partial(self._find_common_repos, names, arguments), reads=named("repo", project, ref=name, sha1=name)
+            )
             if kind != b"more":
                 return _kind(kind), rest
             before = rest[0]

@@ -19,6 +19,7 @@ from shaman.store import keys
 from shaman.store.connection import ask
 from shaman.store.repos import Pattern
 from shaman.store.scripts import STREAM_LENGTH, Scripts
+from shaman.store.wakeups import named
 
 PAGE = 500
 """Documents in one reply: about 300 KB and 1 ms of the store's time."""
@@ -68,19 +69,21 @@ class Snapshots:
         Those that changed meanwhile are listed whether they match or not. Raises Unavailable if the store is away.
         """
         if ref is None:
-            return await self._gather("repo", project, lambda: self._by_time(keys.modified(project)))
+            return await self._gather("repo", project, lambda: self._by_time("repo", project))
         return await self._gather("repo", project, lambda: self._by_cell(project, ref, status, patterns))
 
     async def build_entries(self, project: str) -> list[Entry]:
         """List where the builds of a project stand, newest first. Raises Unavailable if the store is away."""
-        return await self._gather("build", project, lambda: self._by_time(keys.build_modified(project)))
+        return await self._gather("build", project, lambda: self._by_time("build", project))
 
     async def builds(self, entries: Sequence[Entry]) -> AsyncIterator[list[Build]]:
         """Yield the builds at `entries`, of one project, page by page, in that order, without those that are gone."""
         for first in range(0, len(entries), PAGE):
             page = entries[first : first + PAGE]
             names = [str(entry.id) for entry in page]
-            documents: list[Any] = await ask(partial(self._client.hmget, keys.builds(page[0].project), names))
+            documents: list[Any] = await ask(
+                partial(self._client.hmget, keys.builds(page[0].project), names), reads=named("build", page[0].project)
+            )
             yield [_build_decoder.decode(document) for document in documents if document is not None]
 
     async def repos(self, entries: Sequence[Entry]) -> AsyncIterator[list[Repo]]:
@@ -91,29 +94,32 @@ class Snapshots:
             for project in dict.fromkeys(entry.project for entry in page):
                 wanted = [entry for entry in page if entry.project == project]
                 names = [str(entry.id) for entry in wanted]
-                documents: list[Any] = await ask(partial(self._client.hmget, keys.repos(project), names))
+                documents: list[Any] = await ask(
+                    partial(self._client.hmget, keys.repos(project), names), reads=named("repo", project)
+                )
                 found |= dict(zip(wanted, documents, strict=True))
             yield [_decoder.decode(document) for entry in page if (document := found[entry]) is not None]
 
     async def _gather(self, kind: str, project: str, rows: Callable[[], AsyncIterator[tuple[int, int]]]) -> list[Entry]:
         """List every row, and where those of its kind stand now that have changed meanwhile; newest first."""
         for _ in range(ATTEMPTS):
-            mark = await self._last_change(project)
+            mark = await self._last_change(kind, project)
             gathered = {number: time async for time, number in rows()}
-            changed = await self._changed_since(project, mark, kind)
+            changed = await self._changed_since(kind, project, mark)
             if changed is not None:
                 gathered |= changed
                 entries = [Entry(modified=time, id=number, project=project) for number, time in gathered.items()]
                 return sorted(entries, reverse=True)
         raise Unavailable("the project is written to faster than it can be listed")
 
-    async def _by_time(self, members: str) -> AsyncIterator[tuple[int, int]]:
-        """Yield time and id of every member of a sorted set. Members of one time may be more than a step: it grows."""
+    async def _by_time(self, kind: str, project: str) -> AsyncIterator[tuple[int, int]]:
+        """Yield time and id of every repo or build. Those of one time may be more than a step: it grows."""
+        members = keys.modified(project) if kind == "repo" else keys.build_modified(project)
         before, step = "+inf", STEP
         while True:
             by_score = partial(self._client.zrange, members, before, "-inf", desc=True, byscore=True, withscores=True)
             question = partial(by_score, offset=0, num=step)
-            rows: list[Any] = await ask(question)
+            rows: list[Any] = await ask(question, reads=named(kind, project))
             for number, time in rows:
                 yield int(time), int(number)
             if len(rows) < step:
@@ -131,7 +137,7 @@ class Snapshots:
             after, end = b"[" + cell + b"/", b"(" + cell + b"0"
             while True:
                 question = partial(self._client.zrange, name, after, end, bylex=True, offset=0, num=STEP)
-                rows: list[Any] = await ask(question)
+                rows: list[Any] = await ask(question, reads=named("repo", project, ref=ref))
                 for row in rows:
                     _, time, _, number = row.rsplit(b"/", 3)
                     yield int(time), int(number)
@@ -139,13 +145,17 @@ class Snapshots:
                     break
                 after = b"(" + rows[-1]
 
-    async def _last_change(self, project: str) -> bytes:
-        last: Any = await ask(partial(self._client.xrevrange, keys.changes(project), count=1))
+    async def _last_change(self, kind: str, project: str) -> bytes:
+        last: Any = await ask(
+            partial(self._client.xrevrange, keys.changes(project), count=1), reads=named(kind, project)
+        )
         return last[0][0] if last else b""
 
-    async def _changed_since(self, project: str, mark: bytes, kind: str) -> dict[int, int] | None:
+    async def _changed_since(self, kind: str, project: str, mark: bytes) -> dict[int, int] | None:
         """Return id -> time of the records of a kind that changed after `mark`; None if the stream begins later."""
-        changes: Any = await ask(partial(self._client.xrange, keys.changes(project), mark or b"-"))
+        changes: Any = await ask(
+            partial(self._client.xrange, keys.changes(project), mark or b"-"), reads=named(kind, project)
+        )
         begins = changes[0][0] == mark if changes and mark else not mark
         if not begins or (not mark and len(changes) >= STREAM_LENGTH):
             return None

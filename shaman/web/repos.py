@@ -20,12 +20,17 @@ from shaman.web.responses import check_no_parameters, json_body, json_response
 blueprint = Blueprint("repos", __name__, url_prefix="/repos")
 
 RULES = PostRules(required=("ref", "sha1", "distro", "distro_version", "url", "arch"), archs_replace=True)
+NOTHING = "nothing of that name is built; ?status=any shows what is not ready, too"
+
+_encode = msgspec.json.Encoder().encode
+_BEHIND_ARCH = len(b'{"arch":""')
 _posted = msgspec.json.Decoder(PostedRepo)
 
 
 class RepoObject(Struct, frozen=True, kw_only=True):
-    """A repo of this dialect: for one arch."""
+    """A repo of this dialect: for one arch, told first, as the rest is encoded once for all of a record."""
 
+    arch: str
     project: str
     ref: str
     sha1: str
@@ -33,7 +38,6 @@ class RepoObject(Struct, frozen=True, kw_only=True):
     distro_version: str
     distro_codename: str | None
     flavor: str
-    arch: str
     url: str
     chacra_url: str
     status: str
@@ -84,7 +88,9 @@ async def list_archs(project: str, ref: str, sha1: str, distro: str, version: st
 async def get_repos(project: str, ref: str, sha1: str, distro: str, version: str, arch: str) -> Response:
     """List the repos a sha1 is built in for a distro, version and arch."""
     built = await _find(project, ref, sha1, _pattern(distro, version, arch))
-    return _found([repo_object(item) for item in built])
+    if not built:
+        raise NotFound(NOTHING)
+    return repo_objects(built)
 
 
 @blueprint.post("/<name:project>/")
@@ -99,13 +105,26 @@ async def post_repo(project: str) -> Response:
     status = 201 if outcome is Outcome.CREATED else 200
     if repo is None or outcome is Outcome.DELETED:
         return json_response(posted, status)
-    return json_response(repo_object(_built_as(repo, posted)), status)
+    built = _built_as(repo, posted)
+    return json_response(repo_object(built.repo, built.arch), status)
 
 
-def repo_object(built: Built) -> RepoObject:
+def repo_objects(built: Iterable[Built]) -> Response:
+    """Answer with a list of repos."""
+    rests: dict[int, bytes] = {}
+    objects = []
+    for item in built:
+        rest = rests.get(item.repo.id)
+        if rest is None:
+            rest = rests[item.repo.id] = _encode(repo_object(item.repo, ""))[_BEHIND_ARCH:]
+        objects.append(b'{"arch":' + _encode(item.arch) + rest)
+    return Response(b"[" + b",".join(objects) + b"]", content_type="application/json")
+
+
+def repo_object(repo: Repo, arch: str) -> RepoObject:
     """Return a repo as this dialect tells it."""
-    repo = built.repo
     return RepoObject(
+        arch=arch,
         project=repo.project,
         ref=repo.ref,
         sha1=repo.sha1,
@@ -113,7 +132,6 @@ def repo_object(built: Built) -> RepoObject:
         distro_version=repo.version,
         distro_codename=shaman().releases.codename(repo.distro, repo.version),
         flavor=repo.flavor,
-        arch=built.arch,
         url=repo.url,
         chacra_url=repo.chacra_url,
         status=repo.status,
@@ -158,5 +176,5 @@ def _names(names: Iterable[str]) -> list[str]:
 
 def _found(listed: list[Any], *, empty_is_found: bool = False) -> Response:
     if not listed and not empty_is_found:
-        raise NotFound("nothing of that name is built; ?status=any shows what is not ready, too")
+        raise NotFound(NOTHING)
     return json_response(listed)

@@ -4,8 +4,7 @@ from quart import Blueprint, Response, request
 
 from shaman.search import parse_search, search
 from shaman.web.context import shaman
-from shaman.web.repos import repo_object
-from shaman.web.responses import json_response
+from shaman.web.repos import repo_objects
 
 blueprint = Blueprint("search", __name__, url_prefix="/search")
 
@@ -15,4 +14,4 @@ async def get_search(project: str, name: str) -> Response:
     """Search by ref or sha1; parameters distros, arch, flavor, status and common_sha1."""
     query = parse_search(request.args.items(multi=True), shaman().releases)
     found = await search(shaman().store.repos, project, name, query)
-    return json_response([repo_object(built) for built in found])
+    return repo_objects(found)

@@ -1,0 +1,196 @@
+"""Whole answers kept in the process, in front of the framework; handlers know nothing of it.
+
+An answer is kept with the tags of what it was made from, and dropped with the first change of any of them. It is only
+given while every change is heard of. Errors, streams, and what was asked for with credentials are never kept.
+"""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Awaitable, Callable, Collection
+from hashlib import blake2b
+from http import HTTPStatus
+from typing import Any
+
+from msgspec import Struct
+
+from shaman.store.wakeups import Reading, Tag, Wakeups, reading
+
+ANSWER_LIMIT = 256 * 1024
+"""Bytes of an answer that is kept; what is longer takes its time to send anyway."""
+
+ENTRY_OVERHEAD = 1500
+"""Bytes that keeping an answer costs beside its body: key, headers, tags and their indexes."""
+
+ETAG_BYTES = 12
+"""Bytes of the hash in an ETag: two answers of one URL will never share one."""
+
+KEPT_STATUSES = frozenset({200, 302})
+"""Answers that stay the same until a record changes; errors stay out, however often they are asked for."""
+
+BODY_HEADERS = frozenset({b"content-length", b"content-type"})
+"""Headers that a 304 has not."""
+
+Message = dict[str, Any]
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Any, Any, Any], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+Key = tuple[bytes, bytes, bytes]
+"""Path and query as they were sent, and what the client accepts."""
+
+
+class Answer(Struct, frozen=True):
+    """A whole answer, and the tags of what it was made from."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    etag: bytes
+    tags: Collection[Tag] = ()
+
+    def size(self) -> int:
+        """Return the bytes that it takes to keep."""
+        return len(self.body) + ENTRY_OVERHEAD
+
+
+class AnswerCache:
+    """An ASGI application that answers from memory what `app` has answered before, as long as it is still so."""
+
+    def __init__(self, app: App, wakeups: Wakeups, limit: int) -> None:
+        """Keep at most `limit` bytes of answers, those asked for last."""
+        self._app = app
+        self._wakeups = wakeups
+        self._limit = limit
+        self._size = 0
+        self._answers: OrderedDict[Key, Answer] = OrderedDict()
+        self._keys_of: defaultdict[Tag, set[Key]] = defaultdict(set)
+        wakeups.on_change(self._drop)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"}:
+            await self._app(scope, receive, send)
+            return
+        accept = none_match = b""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                await self._app(scope, receive, send)
+                return
+            if name == b"accept":
+                accept = value
+            elif name == b"if-none-match":
+                none_match = value
+        key = (scope.get("raw_path") or b"", scope["query_string"], accept)
+        answer = self._find(key)
+        if answer is not None:
+            await _send(answer, scope["method"], none_match, send)
+        elif scope["method"] == "GET":
+            await self._make(key, none_match, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _find(self, key: Key) -> Answer | None:
+        answer = self._answers.get(key)
+        if answer is None or not self._wakeups.trusted() or self._wakeups.in_writing(answer.tags):
+            return None
+        self._answers.move_to_end(key)
+        return answer
+
+    async def _make(self, key: Key, none_match: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        moment, trusted, made_from = self._wakeups.now, self._wakeups.trusted(), Reading()
+        collected = _Collected(send)
+        token = reading.set(made_from)
+        try:
+            await self._app(scope, receive, collected.send)
+        finally:
+            reading.reset(token)
+        answer = collected.answer(made_from.tags)
+        if answer is None:
+            return
+        if trusted and made_from.complete and made_from.tags:
+            self._keep(key, answer, moment)
+        await _send(answer, "GET", none_match, send)
+
+    def _keep(self, key: Key, answer: Answer, moment: int) -> None:
+        tags = answer.tags
+        if not self._wakeups.trusted() or self._wakeups.in_writing(tags) or self._wakeups.changed_since(tags, moment):
+            return
+        other = self._answers.get(key)
+        if other is not None:
+            # Both were in the making at the same time. If they differ, nobody knows which is the newer.
+            if other.body != answer.body:
+                self._remove(key)
+            return
+        self._answers[key] = answer
+        self._size += answer.size()
+        for tag in tags:
+            self._keys_of[tag].add(key)
+        while self._size > self._limit:
+            self._remove(next(iter(self._answers)))
+
+    def _drop(self, tags: Collection[Tag] | None) -> None:
+        if tags is None:
+            self._answers.clear()
+            self._keys_of.clear()
+            self._size = 0
+            return
+        for tag in tags:
+            for key in list(self._keys_of.get(tag, ())):
+                self._remove(key)
+
+    def _remove(self, key: Key) -> None:
+        answer = self._answers.pop(key)
+        self._size -= answer.size()
+        for tag in answer.tags:
+            keys = self._keys_of[tag]
+            keys.discard(key)
+            if not keys:
+                del self._keys_of[tag]
+
+
+class _Collected:
+    """What an application sends for a GET: held back if it can be kept, else passed on as it comes."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._start: Message | None = None
+        self._parts: list[bytes] = []
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and _is_short(message):
+            self._start = message
+        elif self._start is None:
+            await self._send(message)
+        else:
+            self._parts.append(message.get("body", b""))
+
+    def answer(self, tags: Collection[Tag]) -> Answer | None:
+        """Return the answer that was held back, if there is one."""
+        if self._start is None:
+            return None
+        body = b"".join(self._parts)
+        etag = b'"' + blake2b(body, digest_size=ETAG_BYTES).hexdigest().encode() + b'"'
+        headers = [*self._start["headers"], (b"etag", etag), (b"cache-control", b"no-cache")]
+        return Answer(status=self._start["status"], headers=headers, body=body, etag=etag, tags=tags)
+
+
+def _is_short(start: Message) -> bool:
+    """Tell whether an answer is of a kind and length that is kept: a stream does not say its length beforehand."""
+    headers = {name.lower(): value for name, value in start["headers"]}
+    short = int(headers.get(b"content-length", ANSWER_LIMIT + 1)) <= ANSWER_LIMIT
+    return short and start["status"] in KEPT_STATUSES and b"cache-control" not in headers
+
+
+async def _send(answer: Answer, method: str, none_match: bytes, send: Send) -> None:
+    status, headers, body = answer.status, answer.headers, answer.body
+    if none_match and answer.status == HTTPStatus.OK and _matches(none_match, answer.etag):
+        status, body = HTTPStatus.NOT_MODIFIED, b""
+        headers = [(name, value) for name, value in headers if name.lower() not in BODY_HEADERS]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+
+
+def _matches(none_match: bytes, etag: bytes) -> bool:
+    """Compare weakly, as RFC 9110 says for If-None-Match."""
+    named = {name.strip().removeprefix(b"W/") for name in none_match.split(b",")}
+    return etag in named or b"*" in named
