@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from shaman.config import Config
 from shaman.distros import Releases
 from shaman.store import keys
+from shaman.store.batches import Batches
 from shaman.store.build_scripts import BuildScripts
 from shaman.store.builds import Builds
 from shaman.store.connection import ask, connect
@@ -26,12 +27,13 @@ class Store:
     def __init__(self, client: Redis, config: Config, releases: Releases) -> None:
         """Use `client`; nothing is sent before the first question."""
         self._client = client
-        scripts = Scripts(client)
+        batches = Batches(client)
+        scripts = Scripts(client, batches)
         self.wakeups = Wakeups(client)
-        self.repos = Repos(client, scripts, releases, self.wakeups)
-        build_scripts = BuildScripts(client)
-        self.builds = Builds(client, scripts, build_scripts, releases, self.wakeups)
-        self.nodes = Nodes(client, NodeScripts(client), config.chacra_nodes, self.wakeups)
+        self.repos = Repos(client, batches, scripts, releases, self.wakeups)
+        build_scripts = BuildScripts(client, batches)
+        self.builds = Builds(client, batches, scripts, build_scripts, releases, self.wakeups)
+        self.nodes = Nodes(client, NodeScripts(client, batches), config.chacra_nodes, self.wakeups)
         self.restores = Restores(client, scripts, build_scripts, self.nodes)
         self.snapshots = Snapshots(client, scripts)
 

@@ -8,8 +8,9 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from shaman.store import keys
+from shaman.store.batches import Batches, Script
 from shaman.store.connection import ask
-from shaman.store.scripts import STREAM_LENGTH, Call, call_each, script_text
+from shaman.store.scripts import STREAM_LENGTH, Call, call_each
 
 
 class Wanted(Struct, frozen=True):
@@ -64,11 +65,11 @@ class BuildSwap(Struct, frozen=True, kw_only=True):
 class BuildScripts:
     """The scripts, registered once with a client."""
 
-    def __init__(self, client: Redis) -> None:
-        """Register every script with `client`."""
+    def __init__(self, client: Redis, batches: Batches) -> None:
+        """Register every script with `client`, and call it in `batches`."""
         self._client = client
-        self._open_build = client.register_script(script_text("open_build"))
-        self._swap_build = client.register_script(script_text("swap_build"))
+        self._open_build = Script(client, batches, "open_build")
+        self._swap_build = Script(client, batches, "swap_build")
 
     async def open_build(self, project: str, wanted: Wanted) -> OpenedBuild:
         """Read the build that is wanted, and the clock."""

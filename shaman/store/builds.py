@@ -14,6 +14,7 @@ from shaman.merge import Unchanged
 from shaman.merge_build import merge_build, new_build
 from shaman.models import Build, PostedBuild
 from shaman.store import keys
+from shaman.store.batches import Batches
 from shaman.store.build_scripts import BuildScripts, OpenedBuild, Wanted
 from shaman.store.build_swaps import digest_of, swap_of, wanted_by
 from shaman.store.connection import ask
@@ -28,10 +29,17 @@ class Builds:
     """The builds of every project."""
 
     def __init__(
-        self, client: Redis, scripts: Scripts, build_scripts: BuildScripts, releases: Releases, wakeups: Wakeups
+        self,
+        client: Redis,
+        batches: Batches,
+        scripts: Scripts,
+        build_scripts: BuildScripts,
+        releases: Releases,
+        wakeups: Wakeups,
     ) -> None:
         """Use `releases` to know which versions are the same; tell `wakeups` of what is written."""
         self._client = client
+        self._batches = batches
         self._scripts = scripts
         self._build_scripts = build_scripts
         self._releases = releases
@@ -121,7 +129,7 @@ class Builds:
         return (Outcome.UPDATED if old else Outcome.CREATED), replace(new, id=new_id)
 
     async def _list(self, key: str, reads: Collection[Tag]) -> list[str]:
-        return _names(await ask(lambda: self._client.zrange(key, 0, -1, desc=True), reads=reads))
+        return _names(await ask(partial(self._batches.call, "ZREVRANGE", key, 0, -1), reads=reads))
 
 
 def _tags(build: Build) -> set[Tag]:

@@ -8,8 +8,9 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from shaman.store import keys
+from shaman.store.batches import Batches, Script
 from shaman.store.connection import ask
-from shaman.store.scripts import STREAM_LENGTH, script_text
+from shaman.store.scripts import STREAM_LENGTH
 
 
 class NodeRow(NamedTuple):
@@ -34,12 +35,12 @@ class NodeSwap(Struct, frozen=True, kw_only=True):
 class NodeScripts:
     """The scripts, registered once with a client."""
 
-    def __init__(self, client: Redis) -> None:
-        """Register every script with `client`."""
-        self._find_nodes = client.register_script(script_text("find_nodes"))
-        self._take_node = client.register_script(script_text("take_node"))
-        self._swap_node = client.register_script(script_text("swap_node"))
-        self._hold_checks = client.register_script(script_text("hold_checks"))
+    def __init__(self, client: Redis, batches: Batches) -> None:
+        """Register every script with `client`, and call it in `batches`."""
+        self._find_nodes = Script(client, batches, "find_nodes")
+        self._take_node = Script(client, batches, "take_node")
+        self._swap_node = Script(client, batches, "swap_node")
+        self._hold_checks = Script(client, batches, "hold_checks")
 
     async def find_nodes(self, configured: Sequence[str]) -> tuple[int, list[NodeRow]]:
         """Read the clock and the pool, in order."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from shaman.errors import Unavailable
 from shaman.merge import PostRules, Removed, Unchanged, merge_repo, repo_identity
 from shaman.models import PostedRepo, Repo
 from shaman.store import keys
+from shaman.store.batches import Batches
 from shaman.store.connection import ask
 from shaman.store.scripts import Kind, Scripts
 from shaman.store.swaps import swap_of
@@ -66,9 +68,10 @@ class Pattern(Struct, frozen=True, kw_only=True):
 class Repos:
     """The repos of every project."""
 
-    def __init__(self, client: Redis, scripts: Scripts, releases: Releases, wakeups: Wakeups) -> None:
+    def __init__(self, client: Redis, batches: Batches, scripts: Scripts, releases: Releases, wakeups: Wakeups) -> None:
         """Use `releases` to know which versions are the same; tell `wakeups` of what is written."""
         self._client = client
+        self._batches = batches
         self._scripts = scripts
         self._releases = releases
         self._wakeups = wakeups
@@ -105,7 +108,7 @@ class Repos:
 
     async def projects(self, status: str | None) -> list[str]:
         """List the projects that have a repo with `status` (any, if None), the one built last first."""
-        names = _names(await ask(lambda: self._client.smembers(keys.PROJECTS), reads=[("repo",)]))
+        names = _names(await ask(partial(self._batches.call, "SMEMBERS", keys.PROJECTS), reads=[("repo",)]))
 
         async def newest() -> list[list[tuple[bytes, float]]]:
             pipeline = self._client.pipeline(transaction=False)
@@ -154,7 +157,7 @@ class Repos:
 
     async def has(self, project: str) -> bool:
         """Tell whether the project has any repo."""
-        return bool(await ask(lambda: self._client.exists(keys.refs(project)), reads=named("repo", project)))
+        return bool(await ask(partial(self._batches.call, "EXISTS", keys.refs(project)), reads=named("repo", project)))
 
     async def find_newest(
         self, project: str, name: str, status: str | None, patterns: Sequence[Pattern]
@@ -179,7 +182,7 @@ class Repos:
         return kind, _decoded(documents)
 
     async def _list(self, key: str, reads: Collection[Tag]) -> list[str]:
-        return _names(await ask(lambda: self._client.zrange(key, 0, -1, desc=True), reads=reads))
+        return _names(await ask(partial(self._batches.call, "ZREVRANGE", key, 0, -1), reads=reads))
 
 
 def _names(members: Iterable[Any]) -> list[str]:

@@ -1,16 +1,14 @@
 """A typed function for each Lua file: KEYS and ARGV follow its header there."""
 
-import re
 from collections.abc import Collection, Sequence
 from functools import partial
-from importlib.resources import files
 from typing import Any, Literal
 
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
 
 from shaman.store import keys
+from shaman.store.batches import Batches, Script
 from shaman.store.connection import ask
 from shaman.store.wakeups import Tag, named
 
@@ -93,17 +91,17 @@ class Swap(Struct, frozen=True, kw_only=True):
 class Scripts:
     """The scripts, registered once with a client; it loads one again where the server has lost it."""
 
-    def __init__(self, client: Redis) -> None:
-        """Register every script with `client`."""
+    def __init__(self, client: Redis, batches: Batches) -> None:
+        """Register every script with `client`, and call it in `batches`."""
         self._client = client
-        self._open_repo = client.register_script(script_text("open_repo"))
-        self._swap_repo = client.register_script(script_text("swap_repo"))
-        self._find_newest_repos = client.register_script(script_text("find_newest_repos"))
-        self._find_sha1_repos = client.register_script(script_text("find_sha1_repos"))
-        self._find_ref_repos = client.register_script(script_text("find_ref_repos"))
-        self._find_cells = client.register_script(script_text("find_cells"))
-        self._find_members = client.register_script(script_text("find_members"))
-        self._find_common_repos = client.register_script(script_text("find_common_repos"))
+        self._open_repo = Script(client, batches, "open_repo")
+        self._swap_repo = Script(client, batches, "swap_repo")
+        self._find_newest_repos = Script(client, batches, "find_newest_repos")
+        self._find_sha1_repos = Script(client, batches, "find_sha1_repos")
+        self._find_ref_repos = Script(client, batches, "find_ref_repos")
+        self._find_cells = Script(client, batches, "find_cells")
+        self._find_members = Script(client, batches, "find_members")
+        self._find_common_repos = Script(client, batches, "find_common_repos")
 
     async def open_repo(self, project: str, digest: bytes) -> Opened:
         """Read the record of an identity, and the clock."""
@@ -188,13 +186,13 @@ class Scripts:
             before = rest[0]
 
 
-async def call_each(client: Redis, script: AsyncScript, calls: Sequence[Call]) -> list[Any]:
+async def call_each(client: Redis, script: Script, calls: Sequence[Call]) -> list[Any]:
     """Call a script many times in one round trip; the client makes sure first that the server has it."""
 
     async def execute() -> list[Any]:
         pipeline = client.pipeline(transaction=False)
         for names, arguments in calls:
-            await script(names, arguments, client=pipeline)
+            await script.registered(names, arguments, client=pipeline)
         answers: list[Any] = await pipeline.execute()
         return answers
 
@@ -250,9 +248,3 @@ def _swap_call(project: str, swap: Swap) -> Call:
 
 def _kind(name: bytes) -> Kind:
     return "ref" if name == b"ref" else "sha1"
-
-
-def script_text(name: str) -> str:
-    """Return the text of a script, with each file it includes in place of the line that says so."""
-    text = (files("shaman.store") / "lua" / f"{name}.lua").read_text("utf-8")
-    return re.sub(r"--@include (\w+)\n", lambda line: script_text(line[1]), text)

@@ -16,6 +16,7 @@ from shaman.store.repos import Outcome
 from shaman.store.restores import Restored
 from tests.conftest import CONFIG, RELEASES
 from tests.store import test_repos as repos
+from tests.store.trips import trips_of
 
 CELLS: list[dict[str, Any]] = [
     {"distro": distro, "distro_version": version, "distro_arch": arch}
@@ -387,22 +388,15 @@ async def test_a_post_costs_one_read_and_one_script(store: Store, redis: Any) ->
     for number in range(20):
         await put(store, posted(url=f"https://ci/{number}/", status="queued", ref=f"r{number}"))
     await store.builds.find_sha1("ceph", "r7", "a1")
-    asked = []
-    execute = redis.execute_command
-
-    async def counted(*arguments: Any, **options: Any) -> Any:
-        asked.append(arguments[0])
-        return await execute(*arguments, **options)
-
-    redis.execute_command = counted
+    trips = trips_of(redis)
     await put(store, posted(url="https://ci/new/", ref="r7"))
-    assert asked == ["EVALSHA", "EVALSHA"]
-    asked.clear()
+    assert trips == [["EVALSHA"], ["EVALSHA"]]
+    trips.clear()
     await store.builds.find_sha1("ceph", "r7", "a1")
     await store.builds.refs("ceph")
     await store.builds.sha1s("ceph", "r7")
     await store.builds.knows("ceph")
-    assert len(asked) == 4
+    assert len(trips) == 4
 
 
 async def test_a_store_that_is_away_is_unavailable() -> None:

@@ -16,6 +16,7 @@ from shaman.store import Store, keys
 from shaman.store.connection import connect
 from shaman.store.wakeups import tags_of
 from tests.conftest import CONFIG, RELEASES, basic
+from tests.store.trips import trips_of
 
 WRITER = basic("builder", "secret")
 
@@ -57,17 +58,13 @@ class Worker:
         app = create_app(CONFIG, store, RELEASES)
         transport = httpx.ASGITransport(app=app.asgi_app)  # type: ignore[arg-type]
         self.http = httpx.AsyncClient(transport=transport, base_url="http://shaman")
-        self.trips = 0
-        self._count(store._client)  # noqa: SLF001 - whether the store was asked is what the tests are about
+        # Whether the store was asked is what the tests are about.
+        self._trips = trips_of(store._client)  # noqa: SLF001
 
-    def _count(self, client: Any) -> None:
-        asked = client.execute_command
-
-        async def counted(*args: Any, **options: Any) -> Any:
-            self.trips += 1
-            return await asked(*args, **options)
-
-        client.execute_command = counted
+    @property
+    def trips(self) -> int:
+        """How often the store was asked so far."""
+        return len(self._trips)
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
         """Ask for a path."""
