@@ -18,6 +18,7 @@ from shaman.store.batches import Batches
 from shaman.store.build_scripts import BuildScripts, OpenedBuild, Wanted
 from shaman.store.build_swaps import digest_of, swap_of, wanted_by
 from shaman.store.connection import ask
+from shaman.store.names import newest_names
 from shaman.store.repos import WRITE_ATTEMPTS, Outcome
 from shaman.store.scripts import Scripts
 from shaman.store.wakeups import Tag, Wakeups, named, tags_of
@@ -129,7 +130,7 @@ class Builds:
         return (Outcome.UPDATED if old else Outcome.CREATED), replace(new, id=new_id)
 
     async def _list(self, key: str, reads: Collection[Tag]) -> list[str]:
-        return _names(await ask(partial(self._batches.call, "ZREVRANGE", key, 0, -1), reads=reads))
+        return await newest_names(self._batches, key, reads)
 
 
 def _tags(build: Build) -> set[Tag]:

@@ -28,9 +28,12 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
 
     shaman:{P}:ref:R:sha1s            zset        sha1, score = modified of its newest repo in ref R
     shaman:{P}:ref:R:sha1s:S          zset        the same over the repos with status S
-    shaman:{P}:ref:R:cells            zset        `<cell>/<time>/<sha1>/<id>` of every repo of ref R, score 0: the
-                                                  lexical order groups by cell, oldest first within one
+    shaman:{P}:ref:R:cells            zset        `<cell>/<time>/<id>` of every repo of ref R, score 0: the lexical
+                                                  order groups by cell, oldest first within one
     shaman:{P}:ref:R:rows             hash        sha1 -> its repos in ref R, one `<cell>/<time>/<id>` a line
+
+    shaman:{P}:ref:R:profiles         zset        `<profile>/<time>/<sha1>` of every sha1 of ref R, score 0; time of its
+                                                  newest repo there
 
     shaman:{P}:builds                 hash        id -> build document (JSON, see `models.Build`)
     shaman:{P}:next-build-id          string      the last id given out
@@ -46,6 +49,7 @@ A score is microseconds since 1970 by the store's clock; a time inside a member 
 A cell says what a repo was built for, and its state: `<status>/<flavor>/<distro>/<version>/<archs>`, each part
 quoted, the version canonical, the archs canonical, sorted and joined with commas. A ref has few cells (tens) and
 many sha1s (thousands), so the newest repo of each cell costs a jump per cell, whatever the number of records.
+The profile of a sha1 is a digest of the set of its cells, and there are few of them too: tens.
 The place of a queued build is what it waits for, quoted like a cell: `<ref>/<sha1>/<flavor>/<distro>/<version>/<arch>`,
 or `<ref>/<sha1>////` of one that names no cell; its id is in sixteen digits.
 """
@@ -139,6 +143,11 @@ def cells(project: str, ref: str) -> str:
 def rows(project: str, ref: str) -> str:
     """Name the hash of a ref's repos by sha1."""
     return f"{_project(project)}:ref:{quoted(ref)}:rows"
+
+
+def profiles(project: str, ref: str) -> str:
+    """Name the lexical index of a ref's sha1s by what they are built for."""
+    return f"{_project(project)}:ref:{quoted(ref)}:profiles"
 
 
 def builds(project: str) -> str:

@@ -18,6 +18,7 @@ from shaman.models import PostedRepo, Repo
 from shaman.store import keys
 from shaman.store.batches import Batches
 from shaman.store.connection import ask
+from shaman.store.names import newest_names
 from shaman.store.scripts import Kind, Scripts
 from shaman.store.swaps import swap_of
 from shaman.store.wakeups import Tag, Wakeups, named, tags_of
@@ -182,7 +183,7 @@ class Repos:
         return kind, _decoded(documents)
 
     async def _list(self, key: str, reads: Collection[Tag]) -> list[str]:
-        return _names(await ask(partial(self._batches.call, "ZREVRANGE", key, 0, -1), reads=reads))
+        return await newest_names(self._batches, key, reads)
 
 
 def _names(members: Iterable[Any]) -> list[str]:

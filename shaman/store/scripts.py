@@ -18,8 +18,8 @@ STREAM_LENGTH = 10_000
 FORGET_AFTER = 30 * 24 * 3600
 """Seconds a deletion is remembered for, so that a late callback does not bring the record back."""
 
-COMMON_BUDGET = 200
-"""Sha1s looked at in one call: under 2 ms of the store's time. Hardly a question needs a second call."""
+COMMON_BUDGET = 100
+"""Profiles looked at in one call: under 2 ms of the store's time. Hardly a ref has so many."""
 
 
 Call = tuple[list[str], list[str | bytes | int]]
@@ -171,19 +171,19 @@ class Scripts:
         """Find the repos of the newest sha1 of the ref `name` that has a match for every term, or as above."""
         names = [
             keys.repos(project),
-            keys.cells(project, name),
             keys.rows(project, name),
+            keys.ref_sha1s(project, name, status),
+            keys.profiles(project, name),
             keys.sha1_repos(project, name),
         ]
-        before: bytes | str = ""
+        position: Sequence[bytes | str | int] = ("", "", 0, "")
+        reads = named("repo", project, ref=name, sha1=name)
         while True:
-            arguments = [keys.quoted(status), before, COMMON_BUDGET, *terms]
-            kind, *rest = await ask(
-                partial(self._find_common_repos, names, arguments), reads=named("repo", project, ref=name, sha1=name)
-            )
+            call = partial(self._find_common_repos, names, [COMMON_BUDGET, *position, *terms])
+            kind, *rest = await ask(call, reads=reads)
             if kind != b"more":
                 return _kind(kind), rest
-            before = rest[0]
+            position = rest
 
 
 async def call_each(client: Redis, script: Script, calls: Sequence[Call]) -> list[Any]:
@@ -229,6 +229,8 @@ def _swap_call(project: str, swap: Swap) -> Call:
         *new.keys(project),
         keys.sha1_repos(project, old.sha1),
         keys.sha1_repos(project, new.sha1),
+        keys.profiles(project, old.ref),
+        keys.profiles(project, new.ref),
     ]
     arguments = [
         swap.digest,

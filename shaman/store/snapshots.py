@@ -139,7 +139,7 @@ class Snapshots:
                 question = partial(self._client.zrange, name, after, end, bylex=True, offset=0, num=STEP)
                 rows: list[Any] = await ask(question, reads=named("repo", project, ref=ref))
                 for row in rows:
-                    _, time, _, number = row.rsplit(b"/", 3)
+                    _, time, number = row.rsplit(b"/", 2)
                     yield int(time), int(number)
                 if len(rows) < STEP:
                     break

@@ -15,7 +15,7 @@ from shaman.search import Built, expand, find_repos, parse_status
 from shaman.store.repos import Outcome, Pattern
 from shaman.web.auth import check_may_write
 from shaman.web.context import shaman
-from shaman.web.responses import check_no_parameters, json_body, json_response
+from shaman.web.responses import check_no_parameters, encoded_response, json_body, json_response
 
 blueprint = Blueprint("repos", __name__, url_prefix="/repos")
 
@@ -118,7 +118,7 @@ def repo_objects(built: Iterable[Built]) -> Response:
         if rest is None:
             rest = rests[item.repo.id] = _encode(repo_object(item.repo, ""))[_BEHIND_ARCH:]
         objects.append(b'{"arch":' + _encode(item.arch) + rest)
-    return Response(b"[" + b",".join(objects) + b"]", content_type="application/json")
+    return encoded_response(b"[" + b",".join(objects) + b"]")
 
 
 def repo_object(repo: Repo, arch: str) -> RepoObject:

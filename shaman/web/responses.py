@@ -9,12 +9,23 @@ from werkzeug.http import parse_options_header
 from shaman.decoding import Body, decode_body
 from shaman.errors import Invalid, WrongType
 
+UNHURRIED = 32 * 1024
+"""Bytes that a connection takes without waiting for its client; watching the time of it costs a task each."""
+
 _encoder = msgspec.json.Encoder()
 
 
 def json_response(value: object, status: int = 200) -> Response:
     """Return `value` as JSON."""
-    return Response(_encoder.encode(value), status, content_type="application/json")
+    return encoded_response(_encoder.encode(value), status)
+
+
+def encoded_response(body: bytes, status: int = 200) -> Response:
+    """Return what is JSON already."""
+    response = Response(body, status, content_type="application/json")
+    if len(body) <= UNHURRIED:
+        response.timeout = None
+    return response
 
 
 def streamed_list(pages: AsyncIterator[list[object]]) -> Response:

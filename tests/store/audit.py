@@ -1,6 +1,8 @@
 """Compares every key of a store with what its documents call for: nothing missing, nothing stray."""
 
+import hashlib
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote
 
@@ -89,7 +91,19 @@ async def read(client: Any, name: str) -> dict[str, Any]:
     if name.endswith(":rows"):
         rows = await client.hgetall(name)
         return {sha1.decode(): set(lines.decode().splitlines()) for sha1, lines in rows.items()}
-    return {member.decode(): int(score) for member, score in await client.zrange(name, 0, -1, withscores=True)}
+    members = {member.decode(): int(score) for member, score in await client.zrange(name, 0, -1, withscores=True)}
+    return {digested(member): score for member, score in members.items()} if name.endswith(":profiles") else members
+
+
+def digested(member: str) -> str:
+    """Return a member of the profiles with the digest of its cells, as fakeredis keeps the cells themselves."""
+    cells, time, sha1 = member.rsplit("/", 2)
+    return f"{digest_of(cells.splitlines()) if '/' in cells else cells}/{time}/{sha1}"
+
+
+def digest_of(cells: Iterable[str]) -> str:
+    """Return the profile that stands for these cells."""
+    return hashlib.sha1("\n".join(sorted(set(cells))).encode()).hexdigest()  # noqa: S324 - as the scripts do
 
 
 def indexes_of(project: str, repos: list[Repo]) -> Indexes:
@@ -103,13 +117,18 @@ def indexes_of(project: str, repos: list[Repo]) -> Indexes:
         cell = cell_of(repo)
         indexes[keys.modified(project)][str(repo.id)] = repo.modified
         indexes[keys.sha1_repos(project, repo.sha1)][str(repo.id)] = repo.modified
-        indexes[keys.cells(project, repo.ref)][f"{cell}/{repo.modified:016d}/{repo.sha1}/{repo.id}"] = 0
+        indexes[keys.cells(project, repo.ref)][f"{cell}/{repo.modified:016d}/{repo.id}"] = 0
         lines = indexes[keys.rows(project, repo.ref)].setdefault(repo.sha1, set())
         lines.add(f"{cell}/{repo.modified:016d}/{repo.id}")
         newest(keys.sha1s(project), repo.sha1, repo)
         for status in (None, repo.status):
             newest(keys.refs(project, status), repo.ref, repo)
             newest(keys.ref_sha1s(project, repo.ref, status), repo.sha1, repo)
+    for ref, sha1 in {(repo.ref, repo.sha1) for repo in repos}:
+        same = [repo for repo in repos if (repo.ref, repo.sha1) == (ref, sha1)]
+        profile = digest_of(cell_of(repo) for repo in same)
+        time = max(repo.modified for repo in same)
+        indexes[keys.profiles(project, ref)][f"{profile}/{time:016d}/{sha1}"] = 0
     return indexes
 
 

@@ -1,6 +1,9 @@
 """Repos in the store, on every backend."""
 
 import asyncio
+import itertools
+import random
+from collections import defaultdict
 from typing import Any
 
 import msgspec
@@ -9,7 +12,7 @@ import pytest
 from shaman.errors import Invalid, Unavailable
 from shaman.merge import PostRules
 from shaman.models import PostedRepo, Repo
-from shaman.store import Store, keys
+from shaman.store import Store, keys, scripts
 from shaman.store.connection import connect
 from shaman.store.repos import Outcome, Pattern
 from tests.conftest import CONFIG, RELEASES
@@ -278,3 +281,44 @@ async def test_a_store_that_is_away_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         await put(store)
     await store.close()
+
+
+@pytest.mark.parametrize("budget", [1, 2, 100])
+async def test_the_newest_common_sha1_is_found_however_far_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch, budget: int
+) -> None:
+    """Among many sha1s of which none of the newest is complete, the answer is that of looking at all of them."""
+    monkeypatch.setattr(scripts, "COMMON_BUDGET", budget)
+    chance = random.Random(budget)  # noqa: S311 - the same each time
+    versions = ("7", "8", "9", "10")
+    saved: list[Repo] = []
+    for number in range(120):
+        few = chance.sample(versions, chance.choice((1, 1, 2, 3) if number < 90 else (1, 1)))
+        for version in few:
+            saved.append(
+                Repo(
+                    id=len(saved) + 1,
+                    project="ceph",
+                    ref="main",
+                    sha1=f"{number:04x}",
+                    distro="centos",
+                    distro_version=version,
+                    archs=("x86_64",),
+                    modified=1_000_000 + chance.randrange(200) + number,
+                    created=1,
+                    status=chance.choice(("ready", "ready", "failed")),
+                    chacra_url=f"https://chacra/{number}/{version}",
+                )
+            )
+    await store.restores.repos("ceph", saved)
+    for wanted in itertools.chain.from_iterable(itertools.combinations(versions, count) for count in (1, 2, 3, 4)):
+        patterns = [Pattern(status="ready", distro="centos", version=version) for version in wanted]
+        kind, found = await store.repos.find_common("ceph", "main", "ready", patterns)
+        matching: dict[str, list[Repo]] = defaultdict(list)
+        for repo in saved:
+            if repo.status == "ready" and repo.distro_version in wanted:
+                matching[repo.sha1].append(repo)
+        complete = [repos for repos in matching.values() if len(repos) == len(wanted)]
+        expected = max(complete, key=lambda repos: max((repo.modified, repo.id) for repo in repos), default=[])
+        assert kind == "ref"
+        assert {repo.id for repo in found} == {repo.id for repo in expected}

@@ -27,7 +27,7 @@ local function each_cell(cells, status, visit)
   while true do
     local row = redis.call('ZRANGE', cells, below, '-', 'BYLEX', 'REV', 'LIMIT', 0, 1)[1]
     if not row then return end
-    local cell = string.match(row, '^(.*)/%d+/%w+/%d+$')
+    local cell = string.match(row, '^(.*)/%d+/%d+$')
     local cell_parts = parts_of(cell)
     if status ~= '' and cell_parts[1] ~= status then return end
     visit(cell, cell_parts, row)

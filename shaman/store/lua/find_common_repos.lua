@@ -1,69 +1,75 @@
 -- The repos of the newest sha1 of a ref that has a match for every term. A sha1 is as new as its newest matching repo.
 -- Where no such ref exists, every repo of the sha1 of that name.
--- KEYS    repos, cells, rows, and sha1_repos of the name asked for
--- ARGV    status ('' = any), before (a time; '' = from the newest), budget (sha1s to look at), terms...
--- Returns 'ref', documents... (none if no sha1 has all) | 'sha1', documents... | 'more', the time to go on before
--- Walks the matching cells side by side from their newest row, and stops at the first sha1 that is complete.
+-- KEYS    repos, rows, ref_sha1s of the status asked for, profiles, and sha1_repos of the name asked for
+-- ARGV    1 budget (sha1s to look at), 2-5 where to go on: below which profile ('' = from the beginning), and time, id
+--         and sha1 of the best so far ('', 0 and '' = none), 6... terms
+-- Returns 'ref', documents... (none if no sha1 has all) | 'sha1', documents... | 'more', the four to go on with
+-- Mostly one of the newest sha1s is complete. If not, those of one profile are complete together or not at all, so it is
+-- enough to look at the newest of each; a sha1 is never newer than its newest repo, so what is older ends the search.
 --@include cells
-local repos, cells, rows = KEYS[1], KEYS[2], KEYS[3]
-local status, before, budget, terms = ARGV[1], ARGV[2], tonumber(ARGV[3]), terms_from(4)
+local repos, rows, sha1s, profiles, sha1_repos = unpack(KEYS)
+local budget, below = tonumber(ARGV[1]), ARGV[2]
+local best = {time = ARGV[3], id = tonumber(ARGV[4]), sha1 = ARGV[5]}
+local terms = terms_from(6)
+local FIRST = 16
 
-if redis.call('EXISTS', cells) == 0 then
-  return append_documents({'sha1'}, repos, redis.call('ZRANGE', KEYS[4], 0, -1, 'REV'))
+if redis.call('EXISTS', rows) == 0 then
+  return append_documents({'sha1'}, repos, redis.call('ZRANGE', sha1_repos, 0, -1, 'REV'))
 end
 
-local heads, matched, cells_of_term = {}, {}, {}
-for index = 1, #terms do cells_of_term[index] = {} end
-
-local function head_at(cell, below)
-  local row = redis.call('ZRANGE', cells, below, '[' .. cell .. '/', 'BYLEX', 'REV', 'LIMIT', 0, 1)[1]
-  if not row then return nil end
-  local time, sha1 = string.match(row, '/(%d+)/(%w+)/%d+$')
-  return {cell = cell, row = row, time = time, sha1 = sha1}
+local wanted_by = {}
+local function terms_of(cell)
+  if not wanted_by[cell] then
+    local indexes, cell_parts = {}, parts_of(cell)
+    for index, term in ipairs(terms) do
+      if matches(cell_parts, term) then indexes[#indexes + 1] = index end
+    end
+    wanted_by[cell] = indexes
+  end
+  return wanted_by[cell]
 end
 
-each_cell(cells, status, function(cell, cell_parts, row)
-  for index, term in ipairs(terms) do
-    if matches(cell_parts, term) then
-      matched[cell] = true
-      table.insert(cells_of_term[index], '\n' .. cell .. '/')
+-- Takes a sha1 as the best if it is complete and newer; returns whether it is complete.
+local function look_at(sha1)
+  local found, count, time, newest = {}, 0, '', 0
+  for cell, line_time, id in string.gmatch(redis.call('HGET', rows, sha1), '([^\n]*)/(%d+)/(%d+)\n') do
+    for _, index in ipairs(terms_of(cell)) do
+      if not found[index] then found[index], count = true, count + 1 end
+      id = tonumber(id)
+      if line_time > time or (line_time == time and id > newest) then time, newest = line_time, id end
     end
   end
-  if matched[cell] then
-    -- '0' follows '/': every row of that very time is still looked at.
-    heads[#heads + 1] = head_at(cell, before == '' and '[' .. row or '(' .. cell .. '/' .. before .. '0')
-  end
-end)
-
-local function has_all(lines)
-  for index = 1, #terms do
-    local found = false
-    for _, prefix in ipairs(cells_of_term[index]) do
-      found = found or string.find(lines, prefix, 1, true) ~= nil
-    end
-    if not found then return false end
-  end
+  if count < #terms then return false end
+  if time > best.time or (time == best.time and newest > best.id) then best = {time = time, id = newest, sha1 = sha1} end
   return true
 end
 
-local seen = {}
-while #heads > 0 do
-  local top = 1
-  for index = 2, #heads do if heads[index].time > heads[top].time then top = index end end
-  local head = heads[top]
-  if not seen[head.sha1] then
-    if budget == 0 then return {'more', head.time} end
-    budget, seen[head.sha1] = budget - 1, true
-    local lines = '\n' .. redis.call('HGET', rows, head.sha1)
-    if has_all(lines) then
-      local ids = {}
-      for cell, id in string.gmatch(lines, '([^\n]*)/%d+/(%d+)\n') do
-        if matched[cell] then ids[#ids + 1] = id end
-      end
-      return append_documents({'ref'}, repos, ids)
+local function answer()
+  local ids = {}
+  if best.sha1 ~= '' then
+    for cell, id in string.gmatch(redis.call('HGET', rows, best.sha1), '([^\n]*)/%d+/(%d+)\n') do
+      if #terms_of(cell) > 0 then ids[#ids + 1] = id end
     end
   end
-  heads[top] = head_at(head.cell, '(' .. head.row)
-  if not heads[top] then heads[top] = heads[#heads]; heads[#heads] = nil end
+  return append_documents({'ref'}, repos, ids)
 end
-return {'ref'}
+
+if below == '' then
+  local newest = redis.call('ZRANGE', sha1s, 0, FIRST - 1, 'REV', 'WITHSCORES')
+  for index = 1, #newest, 2 do
+    if best.sha1 ~= '' and tonumber(newest[index + 1]) < tonumber(best.time) then return answer() end
+    look_at(newest[index])
+  end
+  if #newest < 2 * FIRST then return answer() end
+  below = '+'
+end
+
+while true do
+  local row = redis.call('ZRANGE', profiles, below, '-', 'BYLEX', 'REV', 'LIMIT', 0, 1)[1]
+  if not row then return answer() end
+  if budget == 0 then return {'more', below, best.time, string.format('%.0f', best.id), best.sha1} end
+  budget = budget - 1
+  local profile, time, sha1 = string.match(row, '^(.*)/(%d+)/(%w+)$')
+  local may_be_newer = time >= best.time and look_at(sha1)
+  below = may_be_newer and '(' .. row or '(' .. profile .. '/'
+end
