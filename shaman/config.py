@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
+from shaman.checks import check_host, check_url
 from shaman.distros import Releases
 from shaman.errors import Invalid
-from shaman.models import check_host, check_url
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=1024)]

@@ -9,24 +9,14 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shaman.checks import check_host, check_posted_build, check_posted_repo
 from shaman.decoding import read_as
 from shaman.distros import Releases
 from shaman.errors import Invalid
 from shaman.merge import new_repo
 from shaman.merge_build import new_build
-from shaman.models import (
-    Build,
-    Health,
-    Node,
-    PostedBuild,
-    PostedRepo,
-    Repo,
-    check_host,
-    check_posted_build,
-    check_posted_repo,
-    format_time,
-    parse_time,
-)
+from shaman.models import Build, Health, Node, PostedBuild, PostedRepo, Repo
+from shaman.times import format_time, parse_time
 
 REPO_FIELDS = frozenset(PostedRepo.__struct_fields__) - {"arch", "modified"}
 BUILD_FIELDS = frozenset(PostedBuild.__struct_fields__)

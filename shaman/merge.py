@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from shaman.distros import Releases, canonical_arch
 from shaman.errors import Invalid
-from shaman.models import DEFAULT_FLAVOR, DELETED, PostedRepo, Repo, parse_time
+from shaman.models import DEFAULT_FLAVOR, DELETED, PostedRepo, Repo
+from shaman.times import parse_time
 
 REPO_COORDINATES = ("ref", "sha1", "distro", "distro_version", "arch")
 

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shaman.checks import check_text
 from shaman.distros import Releases, Term, canonical_arch, parse_terms
 from shaman.errors import Invalid
-from shaman.models import READY, Repo, check_text
+from shaman.models import READY, Repo
 from shaman.store.repos import Pattern, Repos
 
 LATEST = "latest"

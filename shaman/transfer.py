@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
+from shaman.checks import check_text
 from shaman.decoding import decode_body
 from shaman.distros import Releases
 from shaman.errors import Invalid
 from shaman.lines import build_line, node_line, read_build, read_node, read_repo, repo_line
-from shaman.models import Build, Repo, check_text
+from shaman.models import Build, Repo
 from shaman.source import Part, Source
 from shaman.store import Store
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from shaman.merge import PostRules
-from shaman.models import PostedRepo, Repo, format_time
+from shaman.models import PostedRepo, Repo
 from shaman.store import Store
+from shaman.times import format_time
 from shaman.transfer import Import, export, export_nodes
 from tests.conftest import RELEASES
 

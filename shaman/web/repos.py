@@ -7,12 +7,14 @@ import msgspec
 from msgspec import UNSET, Struct
 from quart import Blueprint, Response, request
 
+from shaman.checks import check_posted_repo, check_text
 from shaman.distros import canonical_arch
 from shaman.errors import NotFound
 from shaman.merge import PostRules
-from shaman.models import PostedRepo, Repo, check_posted_repo, check_text, format_time
+from shaman.models import PostedRepo, Repo
 from shaman.search import Built, expand, find_repos, parse_status
 from shaman.store.repos import Outcome, Pattern
+from shaman.times import format_time
 from shaman.web.auth import check_may_write
 from shaman.web.context import shaman
 from shaman.web.responses import check_no_parameters, encoded_response, json_body, json_response

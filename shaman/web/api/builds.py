@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 from quart import Blueprint, Response, request
 
+from shaman.checks import check_posted_build, check_text
 from shaman.decoding import decode_body, read_as
 from shaman.errors import NotFound
-from shaman.models import PostedBuild, check_posted_build, check_text
+from shaman.models import PostedBuild
 from shaman.web.api.objects import build_object
 from shaman.web.auth import check_may_write
 from shaman.web.context import shaman

@@ -2,8 +2,8 @@
 
 from quart import Blueprint, Response, request
 
+from shaman.checks import check_host
 from shaman.errors import Invalid, NotFound
-from shaman.models import check_host
 from shaman.web.api.objects import node_object, with_slash
 from shaman.web.auth import check_is_known, check_may_write
 from shaman.web.context import shaman

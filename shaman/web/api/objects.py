@@ -5,7 +5,8 @@ from typing import Any
 from msgspec import Struct
 
 from shaman.distros import Releases
-from shaman.models import Build, Node, Repo, format_time
+from shaman.models import Build, Node, Repo
+from shaman.times import format_time
 
 
 class RepoObject(Struct, frozen=True, kw_only=True):

@@ -7,13 +7,15 @@ from urllib.parse import quote, unquote
 import msgspec
 from quart import Blueprint, Response, request
 
+from shaman.checks import check_posted_repo, check_text
 from shaman.decoding import decode_body, read_as
 from shaman.distros import canonical_arch
 from shaman.errors import Invalid, NotFound, NotReady
 from shaman.merge import PostRules
-from shaman.models import DEFAULT_FLAVOR, DELETED, READY, PostedRepo, Repo, check_posted_repo, check_text, parse_time
+from shaman.models import DEFAULT_FLAVOR, DELETED, READY, PostedRepo, Repo
 from shaman.search import LATEST, find_repos
 from shaman.store.repos import Pattern
+from shaman.times import parse_time
 from shaman.web.api.objects import repo_object, with_slash
 from shaman.web.auth import check_may_write
 from shaman.web.context import shaman
