@@ -41,11 +41,11 @@ def create_app(config: Config, store: Store, releases: Releases) -> Shaman:
     app.rotation = Rotation(store.nodes, config)
     app.before_serving(app.rotation.start)
     app.after_serving(app.rotation.stop)
-    app.while_serving(partial(_hear_changes, store))
     app.after_serving(store.close)
     outer = paths.keep_slashes(answer_after_body(app.asgi_app))
     if config.cache.megabytes:
         outer = AnswerCache(outer, store.wakeups, config.cache.megabytes * 1024 * 1024)
+        app.while_serving(partial(_hear_changes, store))
     app.asgi_app = outer  # type: ignore[assignment,method-assign]
     return app
 
@@ -54,5 +54,6 @@ async def _hear_changes(store: Store) -> AsyncGenerator[None, None]:
     """Hear of what other processes write while the application serves."""
     listening = asyncio.create_task(store.wakeups.listen())
     yield
-    listening.cancel()
-    await asyncio.wait({listening})
+    while not listening.done():  # on Python 3.11 a cancellation can get lost inside a connection
+        listening.cancel()
+        await asyncio.wait({listening}, timeout=0.1)

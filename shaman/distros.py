@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Final
 
@@ -88,7 +88,6 @@ def parse_terms(text: str, releases: Releases) -> tuple[Term, ...]:
     return tuple(dict.fromkeys(_parse_term(term, releases) for term in terms))
 
 
-@lru_cache(1024)
 def canonical_arch(arch: str) -> str:
     """Return the one name of an arch, in lower case: aarch64 is arm64, amd64 is x86_64."""
     arch = _fold(arch)

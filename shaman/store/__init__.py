@@ -11,7 +11,7 @@ from shaman.store import keys
 from shaman.store.batches import Batches
 from shaman.store.build_scripts import BuildScripts
 from shaman.store.builds import Builds
-from shaman.store.connection import ask, connect
+from shaman.store.connection import ask, connect, listening
 from shaman.store.node_scripts import NodeScripts
 from shaman.store.nodes import Nodes
 from shaman.store.repos import Repos
@@ -29,7 +29,8 @@ class Store:
         self._client = client
         batches = Batches(client)
         scripts = Scripts(client, batches)
-        self.wakeups = Wakeups(client)
+        self._listening = listening(client)
+        self.wakeups = Wakeups(self._listening)
         self.repos = Repos(client, batches, scripts, releases, self.wakeups)
         build_scripts = BuildScripts(client, batches)
         self.builds = Builds(client, batches, scripts, build_scripts, releases, self.wakeups)
@@ -48,6 +49,7 @@ class Store:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._listening.aclose()
         await self._client.aclose()
 
 

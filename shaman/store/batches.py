@@ -17,10 +17,11 @@ from redis.commands.core import AsyncScript
 IN_FLIGHT = 4
 """Batches on their way at once: more would only take connections, as the store does one thing after the other."""
 
-LONGEST = 64
-"""Calls in one batch: the last one waits for the others, under a millisecond each."""
+LONGEST = 16
+"""Calls in one batch: the store does them one after the other before it serves somebody else."""
 
 Argument = str | bytes | int
+Batch = list[tuple[Sequence[Argument], asyncio.Future[Any]]]
 
 
 class Batches:
@@ -29,7 +30,7 @@ class Batches:
     def __init__(self, client: Redis) -> None:
         """Use `client`; nothing is sent before the first call."""
         self._client = client
-        self._waiting: list[tuple[Sequence[Argument], asyncio.Future[Any]]] = []
+        self._waiting: Batch = []
         self._in_flight: set[asyncio.Task[None]] = set()
 
     async def call(self, *command: Argument) -> Any:
@@ -52,19 +53,18 @@ class Batches:
         self._in_flight.discard(task)
         self._send()
 
-    async def _run(self, batch: Sequence[tuple[Sequence[Argument], asyncio.Future[Any]]]) -> None:
-        pipeline = self._client.pipeline(transaction=False)
-        for command, _ in batch:
-            pipeline.execute_command(*command)
-        answers: Sequence[Any]
+    async def _run(self, batch: Batch) -> None:
         try:
-            answers = await pipeline.execute(raise_on_error=False)
-        except (exceptions.RedisError, OSError) as error:
-            answers = [error] * len(batch)
+            answers = await self._send_all([command for command, _ in batch])
         except asyncio.CancelledError:
             for _, answer in batch:
                 answer.cancel()
             raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
+            if isinstance(error, exceptions.RedisError | OSError):
+                # What waits behind a store that is away would find it away too, only later.
+                batch, self._waiting = [*batch, *self._waiting], []
+            answers = [error] * len(batch)
         for (_, future), answer in zip(batch, answers, strict=True):
             if future.done():  # whoever asked has gone
                 continue
@@ -72,6 +72,15 @@ class Batches:
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
+
+    async def _send_all(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        if len(answers) != len(commands):
+            raise RuntimeError("the store has answered to another number of commands")
+        return answers
 
 
 class Script:

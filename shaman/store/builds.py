@@ -92,11 +92,11 @@ class Builds:
 
     async def refs(self, project: str) -> list[str]:
         """List the refs that have a build, the one built last first."""
-        return await self._list(keys.build_refs(project), named("build", project))
+        return await self._list(project, keys.build_refs(project), named("build", project))
 
     async def sha1s(self, project: str, ref: str) -> list[str]:
         """List the sha1s of a ref that have a build, the one built last first."""
-        return await self._list(keys.build_sha1s(project, ref), named("build", project, ref=ref))
+        return await self._list(project, keys.build_sha1s(project, ref), named("build", project, ref=ref))
 
     async def find_sha1(self, project: str, ref: str, sha1: str) -> list[Build]:
         """Find the builds of a sha1 in a ref, newest first."""
@@ -119,7 +119,7 @@ class Builds:
             if old is None:  # which never happens: only what is there can stay unchanged
                 return None
             # Perhaps another process has just written this, and its wake-up is still on the way.
-            self._wakeups.note_change(_tags(old))
+            await self._wakeups.catch_up()
             return Outcome.UNCHANGED, old
         if not opened.known_project:
             await ask(lambda: self._client.sadd(keys.PROJECTS, new.project))
@@ -129,8 +129,8 @@ class Builds:
             return None
         return (Outcome.UPDATED if old else Outcome.CREATED), replace(new, id=new_id)
 
-    async def _list(self, key: str, reads: Collection[Tag]) -> list[str]:
-        return await newest_names(self._batches, key, reads)
+    async def _list(self, project: str, key: str, reads: Collection[Tag]) -> list[str]:
+        return await newest_names(self._batches, key, keys.changes(project), reads)
 
 
 def _tags(build: Build) -> set[Tag]:

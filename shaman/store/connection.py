@@ -1,10 +1,11 @@
 """The connection to the store: one bounded pool per process, and one place that decides what a failure means."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from redis import exceptions
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -17,6 +18,9 @@ POOL_WAIT = 1.0
 REPLY_WAIT = 1.5
 """Seconds the store may take for one reply: with one repetition a request still ends within the promised 2 s
 when the store refuses connections, and is cut once when it hangs."""
+
+ANSWER_WAIT = 1.8
+"""Seconds for an answer of the store in all, repeated or not, behind others or not; a request ends within 2."""
 
 _AWAY = (
     exceptions.ConnectionError,
@@ -54,6 +58,21 @@ def connect(url: str, connections: int) -> Redis:
     return Redis.from_pool(pool)
 
 
+class _Once(Retry):
+    """Fails at once: redis-py connects again before it says that a connection broke, and a listener must know first."""
+
+    async def call_with_retry(self, do: Callable[[], Awaitable[Result]], *_: Any, **__: Any) -> Result:
+        """Return what `do` returns."""
+        return await do()
+
+
+def listening(client: Redis) -> Redis:
+    """Return a client of the same server with one connection of its own, which breaks audibly."""
+    pool = client.connection_pool
+    settings = pool.connection_kwargs | {"retry": _Once(NoBackoff(), 0)}
+    return Redis.from_pool(ConnectionPool(connection_class=pool.connection_class, max_connections=1, **settings))
+
+
 def is_away(error: exceptions.RedisError) -> bool:
     """Tell whether `error` means that the store cannot answer now, and not that the question was wrong."""
     return isinstance(error, _AWAY) or str(error).startswith(_AWAY_PREFIXES)
@@ -67,12 +86,16 @@ async def ask(call: Callable[[], Awaitable[Result]], *, repeat: bool = True, rea
     """
     note_read(reads)
     try:
-        return await call()
-    except exceptions.ConnectionError as error:
-        if not repeat:
-            raise Unavailable(f"the store is away: {type(error).__name__}") from error
+        async with asyncio.timeout(ANSWER_WAIT):
+            try:
+                return await call()
+            except exceptions.ConnectionError:
+                if not repeat:
+                    raise
+            return await call()
+    except TimeoutError as error:
+        raise Unavailable("the store does not answer") from error
     except exceptions.RedisError as error:
         if is_away(error):
             raise Unavailable(f"the store is away: {type(error).__name__}") from error
         raise
-    return await ask(call, repeat=False, reads=reads)

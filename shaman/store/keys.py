@@ -58,6 +58,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from urllib.parse import quote
 
+from shaman.checks import TEXT_LIMIT
+
 PROJECTS = "shaman:projects"
 """Written before the first record of a project and never removed, as another slot's set cannot change in
 the same script as the record: a reader asks each project whether it has something to show."""
@@ -75,9 +77,13 @@ QUOTED = 4096
 """Names whose quoted form is remembered: those of one request stand in twenty keys, those of a busy ref in many."""
 
 
-@lru_cache(QUOTED)
 def quoted(text: str) -> str:
     """Return `text` as ASCII without any character that separates parts of a key or of a cell."""
+    return _quoted(text) if len(text) <= TEXT_LIMIT else quote(text, safe="")
+
+
+@lru_cache(QUOTED)
+def _quoted(text: str) -> str:
     return quote(text, safe="")
 
 

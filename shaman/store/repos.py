@@ -92,8 +92,7 @@ class Repos:
             )
             if isinstance(merged, Unchanged):
                 # Perhaps another process has just written this, and its wake-up is still on the way.
-                if old:
-                    self._wakeups.note_change(tags_of("repo", project, [old.ref], [old.sha1]))
+                await self._wakeups.catch_up()
                 return Outcome.UNCHANGED, old
             if not opened.known_project:
                 await ask(lambda: self._client.sadd(keys.PROJECTS, project))
@@ -103,6 +102,8 @@ class Repos:
             if new_id is None:
                 continue
             if isinstance(merged, Removed):
+                if old is None:
+                    await self._wakeups.catch_up()
                 return Outcome.DELETED, old
             return (Outcome.UPDATED if old else Outcome.CREATED), replace(merged, id=new_id)
         raise Unavailable("the record is being written by too many at once")
@@ -123,11 +124,11 @@ class Repos:
 
     async def refs(self, project: str, status: str | None) -> list[str]:
         """List the refs that have a repo with `status` (any, if None), the one built last first."""
-        return await self._list(keys.refs(project, status), named("repo", project))
+        return await self._list(project, keys.refs(project, status), named("repo", project))
 
     async def sha1s(self, project: str, ref: str, status: str | None) -> list[str]:
         """List the sha1s of a ref that have a repo with `status` (any, if None), the one built last first."""
-        return await self._list(keys.ref_sha1s(project, ref, status), named("repo", project, ref=ref))
+        return await self._list(project, keys.ref_sha1s(project, ref, status), named("repo", project, ref=ref))
 
     async def find_sha1(self, project: str, ref: str, sha1: str, patterns: Sequence[Pattern]) -> list[Repo]:
         """Find the repos of a sha1 in a ref that match one of the patterns, newest first."""
@@ -151,8 +152,8 @@ class Repos:
     async def names(self, project: str) -> dict[str, list[str]]:
         """List the refs and the sha1s of a project, those built last first."""
         refs, sha1s = await asyncio.gather(
-            self._list(keys.refs(project), named("repo", project)),
-            self._list(keys.sha1s(project), named("repo", project)),
+            self._list(project, keys.refs(project), named("repo", project)),
+            self._list(project, keys.sha1s(project), named("repo", project)),
         )
         return {"refs": refs, "sha1s": sha1s}
 
@@ -182,8 +183,8 @@ class Repos:
         kind, documents = await self._scripts.find_common_repos(project, name, status or "", terms)
         return kind, _decoded(documents)
 
-    async def _list(self, key: str, reads: Collection[Tag]) -> list[str]:
-        return await newest_names(self._batches, key, reads)
+    async def _list(self, project: str, key: str, reads: Collection[Tag]) -> list[str]:
+        return await newest_names(self._batches, key, keys.changes(project), reads)
 
 
 def _names(members: Iterable[Any]) -> list[str]:

@@ -22,6 +22,12 @@ COMMON_BUDGET = 100
 """Profiles looked at in one call: under 2 ms of the store's time. Hardly a ref has so many."""
 
 
+COMMON_CALLS = 50
+"""Calls that one question may take, as each change of the project lets it begin anew; then one has no bound."""
+
+UNBOUNDED = 10**9
+"""More profiles than there are."""
+
 Call = tuple[list[str], list[str | bytes | int]]
 """KEYS and ARGV."""
 
@@ -175,15 +181,18 @@ class Scripts:
             keys.ref_sha1s(project, name, status),
             keys.profiles(project, name),
             keys.sha1_repos(project, name),
+            keys.changes(project),
         ]
-        position: Sequence[bytes | str | int] = ("", "", 0, "")
+        position: Sequence[bytes | str] = ("", "", "", "", "")
         reads = named("repo", project, ref=name, sha1=name)
+        calls = 0
         while True:
-            call = partial(self._find_common_repos, names, [COMMON_BUDGET, *position, *terms])
+            budget = COMMON_BUDGET if calls < COMMON_CALLS else UNBOUNDED
+            call = partial(self._find_common_repos, names, [budget, *position, *terms])
             kind, *rest = await ask(call, reads=reads)
             if kind != b"more":
                 return _kind(kind), rest
-            position = rest
+            position, calls = rest, calls + 1
 
 
 async def call_each(client: Redis, script: Script, calls: Sequence[Call]) -> list[Any]:

@@ -6,12 +6,14 @@ made from: a tag names a part of the store that changes as one.
 """
 
 import asyncio
+import itertools
 import logging
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -96,8 +98,11 @@ class Wakeups:
     """The changes of the store as this process knows them."""
 
     def __init__(self, client: Redis) -> None:
-        """Hear nothing before `listen`."""
+        """Hear nothing before `listen`, which uses a connection of `client` alone."""
         self._client = client
+        self._channel: PubSub | None = None
+        self._pongs: dict[bytes, asyncio.Future[None]] = {}
+        self._tokens = itertools.count()
         self._heard = -LEASE
         self._connected = False
         self._now = 0
@@ -144,36 +149,62 @@ class Wakeups:
             try:
                 async with self._client.pubsub() as channel:
                     await self._hear(channel)
-            except (exceptions.RedisError, OSError) as error:
-                _log.warning("no wake-ups from the store: %s", type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next connection may do better
+                if self._connected or self._now == 0:
+                    _log.warning("no wake-ups from the store: %s", type(error).__name__)
             finally:
-                self._connected = False
+                self._connected, self._channel = False, None
+                self._forget_all()
             await asyncio.sleep(RECONNECT_AFTER)
 
+    async def catch_up(self) -> None:
+        """Return when every change has been heard of that the store has made by now; they come in order.
+
+        If that takes too long, nothing is believed any more that was read before.
+        """
+        channel, token = self._channel, b"%d" % next(self._tokens)
+        if channel is not None:
+            self._pongs[token] = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(LEASE):
+                    await channel.ping(token.decode())
+                    await self._pongs[token]
+                    return
+            except (TimeoutError, exceptions.RedisError, OSError):
+                pass
+            finally:
+                del self._pongs[token]
+        self._forget_all()
+
     async def _hear(self, channel: PubSub) -> None:
+        self._heard = time.monotonic()
         await channel.subscribe(keys.CHANNEL)
         while True:
             message = await channel.get_message(timeout=PING_EVERY)
             if message is None:
-                if time.monotonic() - self._heard > LEASE and self._connected:
+                if time.monotonic() - self._heard > LEASE:
                     raise exceptions.TimeoutError
                 await channel.ping()
                 continue
             self._heard = time.monotonic()
-            if message["type"] == "subscribe":
-                self._forget_all()
-                self._connected = True
-            elif message["type"] == "message":
-                self._note(message["data"])
+            self._take(channel, message)
+
+    def _take(self, channel: PubSub, message: dict[str, Any]) -> None:
+        if message["type"] == "subscribe":
+            self._forget_all()
+            self._connected, self._channel = True, channel
+        elif message["type"] == "message":
+            self._note(message["data"])
+        elif message["type"] == "pong" and (waiting := self._pongs.get(message["data"])) and not waiting.done():
+            waiting.set_result(None)
 
     def _note(self, data: bytes) -> None:
-        with suppress(msgspec.DecodeError):
+        try:
             event = _decoder.decode(data)
-            self.note_change(
-                tags_of(event.kind, event.project, (event.ref, event.old_ref), (event.sha1, event.old_sha1))
-            )
+        except Exception:  # noqa: BLE001 - an event of a later version, or anything: it may have changed anything
+            self._forget_all()
             return
-        self._forget_all()  # an event of a later version: it may have changed anything
+        self.note_change(tags_of(event.kind, event.project, (event.ref, event.old_ref), (event.sha1, event.old_sha1)))
 
     def note_change(self, tags: Collection[Tag]) -> None:
         """Take `tags` as changed just now."""

@@ -18,7 +18,10 @@ ANSWER_LIMIT = 256 * 1024
 """Bytes of an answer that is kept; what is longer takes its time to send anyway."""
 
 ENTRY_OVERHEAD = 1500
-"""Bytes that keeping an answer costs beside its body: key, headers, tags and their indexes."""
+"""Bytes that keeping an answer costs beside its body and key: headers and objects."""
+
+TAG_OVERHEAD = 300
+"""Bytes of a tag and its place in the index."""
 
 ETAG_BYTES = 12
 """Bytes of the hash in an ETag: two answers of one URL will never share one."""
@@ -35,8 +38,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
-Key = tuple[bytes, bytes, bytes]
-"""Path and query as they were sent, and what the client accepts."""
+Key = tuple[bytes, bytes]
+"""Path and query as they were sent; what a client accepts decides only how errors are told."""
 
 
 class Answer(Struct, frozen=True):
@@ -48,9 +51,9 @@ class Answer(Struct, frozen=True):
     etag: bytes
     tags: Collection[Tag] = ()
 
-    def size(self) -> int:
+    def size(self, key: Key) -> int:
         """Return the bytes that it takes to keep."""
-        return len(self.body) + ENTRY_OVERHEAD
+        return sum(map(len, key)) + len(self.body) + len(self.tags) * TAG_OVERHEAD + ENTRY_OVERHEAD
 
 
 class AnswerCache:
@@ -68,19 +71,17 @@ class AnswerCache:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"}:
+        if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"} or not scope.get("raw_path"):
             await self._app(scope, receive, send)
             return
-        accept = none_match = b""
+        none_match = b""
         for name, value in scope["headers"]:
             if name == b"authorization":
                 await self._app(scope, receive, send)
                 return
-            if name == b"accept":
-                accept = value
-            elif name == b"if-none-match":
+            if name == b"if-none-match":
                 none_match = value
-        key = (scope.get("raw_path") or b"", scope["query_string"], accept)
+        key = (scope["raw_path"], scope["query_string"])
         answer = self._find(key)
         if answer is not None:
             await _send(answer, scope["method"], none_match, send)
@@ -122,7 +123,7 @@ class AnswerCache:
                 self._remove(key)
             return
         self._answers[key] = answer
-        self._size += answer.size()
+        self._size += answer.size(key)
         for tag in tags:
             self._keys_of[tag].add(key)
         while self._size > self._limit:
@@ -140,7 +141,7 @@ class AnswerCache:
 
     def _remove(self, key: Key) -> None:
         answer = self._answers.pop(key)
-        self._size -= answer.size()
+        self._size -= answer.size(key)
         for tag in answer.tags:
             keys = self._keys_of[tag]
             keys.discard(key)
@@ -155,6 +156,7 @@ class _Collected:
         self._send = send
         self._start: Message | None = None
         self._parts: list[bytes] = []
+        self._complete = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and _is_short(message):
@@ -163,10 +165,11 @@ class _Collected:
             await self._send(message)
         else:
             self._parts.append(message.get("body", b""))
+            self._complete = not message.get("more_body", False)
 
     def answer(self, tags: Collection[Tag]) -> Answer | None:
         """Return the answer that was held back, if there is one."""
-        if self._start is None:
+        if self._start is None or not self._complete:
             return None
         body = b"".join(self._parts)
         etag = b'"' + blake2b(body, digest_size=ETAG_BYTES).hexdigest().encode() + b'"'

@@ -59,6 +59,15 @@ async def test_a_store_that_is_away_fails_each_call() -> None:
         assert {type(answer) for answer in answers} == {exceptions.ConnectionError}
 
 
+async def test_nobody_waits_for_ever(redis: Redis) -> None:
+    """Whatever goes wrong with a batch, each of its calls ends."""
+    batches = Batches(redis)
+    calls = [batches.call("ECHO", "a"), batches.call("ECHO", "\ud800")]
+    answers = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 20)
+    assert {type(answer) for answer in answers} == {UnicodeEncodeError}
+    assert await batches.call("ECHO", "a") == b"a"
+
+
 async def test_a_lost_script_is_loaded_again(redis: Redis) -> None:
     """A server that has forgotten its scripts is told them, and the call is answered."""
     script = Script(redis, Batches(redis), "find_members")

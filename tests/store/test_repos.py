@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
+from shaman.config import RedisSettings
 from shaman.errors import Invalid, Unavailable
 from shaman.merge import PostRules
 from shaman.models import PostedRepo, Repo
-from shaman.store import Store, keys, scripts
+from shaman.store import Store, keys, open_store, scripts
 from shaman.store.connection import connect
 from shaman.store.repos import Outcome, Pattern
 from tests.conftest import CONFIG, RELEASES
@@ -322,3 +324,47 @@ async def test_the_newest_common_sha1_is_found_however_far_back(
         expected = max(complete, key=lambda repos: max((repo.modified, repo.id) for repo in repos), default=[])
         assert kind == "ref"
         assert {repo.id for repo in found} == {repo.id for repo in expected}
+
+
+@pytest.mark.parametrize("when", [2, 3, 4, 5])
+@pytest.mark.parametrize("change", ["deleted", "building", "another cell"])
+async def test_a_common_sha1_is_of_one_state(
+    store: Store, monkeypatch: pytest.MonkeyPatch, when: int, change: str
+) -> None:
+    """Whatever changes between two calls of one question, the answer is that of before or of after."""
+    monkeypatch.setattr(scripts, "COMMON_BUDGET", 1)
+    url = "https://chacra/{}/{}".format
+    for sha1 in ("best", *(f"n{number}" for number in range(40))):
+        for version in ("jammy", "focal") if sha1 == "best" else (("jammy", "focal")[int(sha1[1:]) % 2],):
+            await put(store, sha1=sha1, distro_version=version, chacra_url=url(sha1, version))
+    find, calls = store.repos._scripts._find_common_repos, 0  # noqa: SLF001
+
+    async def disturbed(names: Any, arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == when and change == "another cell":
+            for version in ("bionic", "xenial", "noble"):
+                await put(store, sha1="best", distro_version=version, chacra_url=url("best", version))
+        elif calls == when:
+            for version in ("jammy", "focal")[: 2 if change == "deleted" else 1]:
+                await put(store, chacra_url=url("best", version), status=change)
+        return await find(names, arguments)
+
+    monkeypatch.setattr(store.repos._scripts, "_find_common_repos", disturbed)  # noqa: SLF001
+    patterns = [Pattern(status="ready", distro="ubuntu", version=version) for version in ("jammy", "focal")]
+    _, found = await store.repos.find_common("ceph", "main", "ready", patterns)
+    assert len(found) == (2 if change == "another cell" or calls < when else 0)
+    assert {repo.status for repo in found} <= {"ready"}
+
+
+async def test_one_connection_is_enough(server_url: str) -> None:
+    """The listener has its own; all calls share what is left, even if that is one."""
+    config = replace(CONFIG, redis=RedisSettings(connections=1))
+    store = open_store(server_url, config, RELEASES)
+    listening = asyncio.create_task(store.wakeups.listen())
+    while not store.wakeups.trusted():  # noqa: ASYNC110 - nothing in the service tells a test
+        await asyncio.sleep(0.01)
+    assert await asyncio.gather(*(store.repos.has("nothing") for _ in range(20))) == [False] * 20
+    listening.cancel()
+    await asyncio.wait({listening})
+    await store.close()

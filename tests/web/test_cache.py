@@ -9,12 +9,15 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from shaman.app import create_app
+from shaman.config import CacheSettings
 from shaman.store import Store, keys
 from shaman.store.connection import connect
 from shaman.store.wakeups import tags_of
+from shaman.web.cache import AnswerCache
 from tests.conftest import CONFIG, RELEASES, basic
 from tests.store.trips import trips_of
 
@@ -242,13 +245,21 @@ async def test_a_name_that_comes_to_be_a_ref_is_found(worker: Worker) -> None:
 
 
 async def test_the_memory_is_bounded(redis: Redis) -> None:
-    """What was not asked for longest makes room."""
+    """What was not asked for longest makes room, and however long paths and queries are they count."""
     async with working(redis) as one:
         await one.post()
         await one.settle()
-        for number in range(100):
-            await one.get(f"/search/ceph/main/?flavor=f{number}")
-        assert await one.asked_for("/search/ceph/main/?flavor=f99") == 0
+        app = create_app(replace(CONFIG, cache=CacheSettings(megabytes=0)), one.store, RELEASES)
+        cache = AnswerCache(app.asgi_app, one.store.wakeups, 100_000)
+        transport = httpx.ASGITransport(app=cache)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://shaman") as http:
+            for number in range(100):
+                await http.get(f"/search/ceph/main/?flavor={'f' * 200}{number}")
+            trips = one.trips
+            await http.get(f"/search/ceph/main/?flavor={'f' * 200}99")
+            assert one.trips == trips
+            await http.get(f"/search/ceph/main/?flavor={'f' * 200}0")
+            assert one.trips == trips + 1
 
 
 async def test_without_wake_ups_nothing_comes_from_memory(server_url: str) -> None:
@@ -291,6 +302,70 @@ async def test_another_worker_follows(workers: tuple[Worker, Worker]) -> None:
         async with asyncio.timeout(20):
             while f"a{number}" not in (await other.get("/repos/ceph/main/")).json():  # noqa: ASYNC110 - as a client would
                 await asyncio.sleep(0)
+
+
+async def test_a_repeated_post_is_acknowledged_as_it_is_told(workers: tuple[Worker, Worker]) -> None:
+    """What another worker has moved or deleted is not told at its old place once this one acknowledges the same."""
+    one, other = workers
+    body = REPO | {"chacra_url": "https://chacra.ceph.com/repos/1/"}
+    for path, change in (("/repos/ceph/", body | {"ref": "squid"}), ("/api/repos/ceph/", body | {"status": "deleted"})):
+        assert (await one.http.post("/repos/ceph/", json=body, headers=WRITER)).status_code in {200, 201}
+        await one.settle()
+        assert (await one.get("/repos/ceph/main/")).json() == ["a0"]
+        # The wake-up of the change is held back, as a slow network may.
+        wakeups: Any = one.store.wakeups
+        late: list[bytes] = []
+        note, wakeups._note = wakeups._note, late.append  # noqa: SLF001
+        assert (await other.http.post(path, json=change, headers=WRITER)).status_code == 200
+        repeated = asyncio.create_task(one.http.post(path, json=change, headers=WRITER))
+        await until(lambda: late)  # noqa: B023
+        wakeups._note = note  # noqa: SLF001
+        for data in late:
+            note(data)
+        assert (await repeated).status_code == 200
+        assert (await one.get("/repos/ceph/main/")).status_code == 404
+
+
+async def test_memory_is_not_believed_while_the_connection_is_made_again(server_url: str) -> None:
+    """From the moment at which it breaks until changes are heard of again, nothing is trusted."""
+    client = connect(server_url, 16)
+    async with working(client) as one:
+        connected = asyncio.Event()
+        pool: Any = one.store._listening.connection_pool  # noqa: SLF001
+        [listener] = pool._in_use_connections  # noqa: SLF001
+        connect_again = listener.connect
+
+        async def slow() -> None:
+            connected.set()
+            assert not one.store.wakeups.trusted()
+            await asyncio.sleep(0.2)
+            assert not one.store.wakeups.trusted()
+            await connect_again()
+
+        listener.connect = slow
+        await cut(one)
+        await connected.wait()
+        await until(one.store.wakeups.trusted)
+
+
+@pytest.mark.parametrize("data", [b"no JSON", b'{"kind":"\xff"}', b'{"kind":"a","x":' + b"[" * 100_000, b"{}"])
+async def test_a_wake_up_that_nobody_understands_may_mean_anything(worker: Worker, data: bytes) -> None:
+    """Everything is asked for anew, and later changes are heard of."""
+    await worker.post()
+    await worker.settle()
+    await worker.get("/search/ceph/main/")
+    await worker.store._client.publish(keys.CHANNEL, data)  # noqa: SLF001
+    await worker.settle()
+    assert await worker.asked_for("/search/ceph/main/") > 0
+    assert await worker.asked_for("/search/ceph/main/") == 0
+
+
+async def test_what_a_client_accepts_does_not_matter(worker: Worker) -> None:
+    """One answer is kept for all of them."""
+    await worker.post()
+    await worker.settle()
+    await worker.get("/search/ceph/main/", accept="application/json")
+    assert await worker.asked_for("/search/ceph/main/", accept="text/html") == 0
 
 
 async def test_a_silent_store_is_not_trusted(server_url: str) -> None:
