@@ -2,9 +2,7 @@
 -- A term is `status/flavor/distro/version/arch` in quoted parts; an empty part matches anything.
 
 local function parts_of(text)
-  local parts = {}
-  for part in string.gmatch(text .. '/', '([^/]*)/') do parts[#parts + 1] = part end
-  return parts
+  return {string.match(text, '^([^/]*)/([^/]*)/([^/]*)/([^/]*)/([^/]*)$')}
 end
 
 local function terms_from(first)
@@ -20,17 +18,19 @@ local function matches(cell_parts, term)
   return term[5] == '' or string.find(',' .. cell_parts[5] .. ',', ',' .. term[5] .. ',', 1, true) ~= nil
 end
 
--- Calls visit(cell, its parts, the row of its newest repo) for each cell of a ref; only those of one status, unless ''.
+-- Calls visit(cell, its parts, the id of its newest repo) for each cell of a ref; only those of one status, unless ''.
 -- One jump per cell: the greatest row below the cell visited last is the newest of the cell before it.
+local TIME = string.len('/0001700000000000')
 local function each_cell(cells, status, visit)
   local below = status == '' and '+' or '(' .. status .. '0'
   while true do
     local row = redis.call('ZRANGE', cells, below, '-', 'BYLEX', 'REV', 'LIMIT', 0, 1)[1]
     if not row then return end
-    local cell = string.match(row, '^(.*)/%d+/%d+$')
+    local behind = string.find(row, '/%d+$')
+    local cell = string.sub(row, 1, behind - TIME - 1)
     local cell_parts = parts_of(cell)
     if status ~= '' and cell_parts[1] ~= status then return end
-    visit(cell, cell_parts, row)
+    visit(cell, cell_parts, string.sub(row, behind + 1))
     below = '(' .. cell .. '/'
   end
 end

@@ -11,10 +11,10 @@ if redis.call('EXISTS', cells) == 0 then
 end
 
 local ids = {}
-each_cell(cells, status, function(_, cell_parts, row)
+each_cell(cells, status, function(_, cell_parts, id)
   for _, term in ipairs(terms) do
     if matches(cell_parts, term) then
-      ids[#ids + 1] = string.match(row, '%d+$')
+      ids[#ids + 1] = id
       return
     end
   end
