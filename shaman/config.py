@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,16 +18,21 @@ from shaman.errors import Invalid
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=1024)]
 Seconds = Annotated[float, Meta(gt=0, le=24 * 3600)]
+Engine = Literal["hypercorn", "granian"]
 KeyHash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[server]`: where the service listens, with how many processes, and where its own data is."""
+    """`[server]`: where the service listens, with how many processes, and where its own data is.
+
+    `engine` is what speaks HTTP in each of them.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8080
     workers: Count = 1
     data_dir: str = "var"
+    engine: Engine = "hypercorn"
 
 
 class RedisSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,35 +4,21 @@ The parent accepts no connection itself. It starts the workers by fork, starts a
 private server again when that dies, and passes a stop signal on; the workers drain and end.
 """
 
-import asyncio
 import contextlib
-import ctypes
 import logging
 import multiprocessing
-import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
-from hypercorn.asyncio import serve as hypercorn_serve
-from hypercorn.config import Config as HypercornConfig
-
-from shaman.app import create_app
 from shaman.config import Config
-from shaman.distros import Releases
-from shaman.store import ephemeral_store, open_store
+from shaman.engines import BACKLOG, DRAIN
 from shaman.store.embedded import Embedded
-
-DRAIN = 1.5
-"""Seconds a worker gives the requests in flight after a stop signal: the whole stop stays under the promised 2."""
-
-CLOSING = 0.15
-"""Seconds from the end of the drain for cutting off who is left and closing the store."""
+from shaman.worker import work
 
 LAST_CALL = 0.3
 """Seconds from the end of the drain until a worker is ended by force."""
@@ -42,12 +28,6 @@ TICK = 0.5
 
 START_LIMIT = 20
 """Seconds for a worker to listen; it takes half a second on an idle machine."""
-
-REQUEST_LINE_LIMIT = 256 * 1024
-"""Bytes of a request's line and headers that reach the application, which names what is too long about them."""
-
-BACKLOG = 1024
-"""Connections the kernel keeps waiting; the system's own limit may be lower."""
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +74,7 @@ class _Parent:
         starting = []
         while len(self._workers) < self._config.server.workers:
             ready, tell = _context.Pipe(duplex=False)
-            worker = _context.Process(target=_work, args=(self._config, self._listener, self._url, tell), daemon=True)
+            worker = _context.Process(target=work, args=(self._config, self._listener, self._url, tell), daemon=True)
             worker.start()
             tell.close()
             self._workers.append(worker)
@@ -129,6 +109,8 @@ def _received(ready: Connection) -> bool:
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # granian leaves it off: 40 ms for each POST
+        listener.setblocking(False)  # for all workers at once: the mode belongs to what they share, not to a process
         yield listener
 
 
@@ -161,63 +143,3 @@ class _StopSignal:
             signal.signal(number, handler)
         self.awakened.close()
         self._waker.close()
-
-
-def _work(config: Config, listener: socket.socket, url: str | None, tell: Connection) -> None:
-    """Be a worker: serve requests until SIGTERM, then drain."""
-    _end_with_parent()
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until the loop is there to drain, there is nothing to drain
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent passes it on as SIGTERM
-    asyncio.run(_serve_requests(config, listener, url, tell))
-    sys.stdout.flush()
-
-
-async def _serve_requests(config: Config, listener: socket.socket, url: str | None, tell: Connection) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.set_exception_handler(_log_fault)
-    releases = Releases(config.distros)
-    store = open_store(url, config, releases) if url else ephemeral_store(config, releases)
-    app = create_app(config, store, releases)
-
-    @app.before_serving
-    async def tell_parent() -> None:
-        tell.send(True)
-        tell.close()
-
-    server = asyncio.create_task(hypercorn_serve(app, _hypercorn_config(listener), shutdown_trigger=stop.wait))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({server, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    done, _ = await asyncio.wait({server}, timeout=DRAIN + CLOSING)
-    for task in done:
-        task.result()
-
-
-def _log_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what the loop reports, unless a client was cut off at the end: before Python 3.12 that counts as a fault."""
-    if not isinstance(context.get("exception"), asyncio.CancelledError):
-        loop.default_exception_handler(context)
-
-
-def _hypercorn_config(listener: socket.socket) -> HypercornConfig:
-    settings = HypercornConfig()
-    settings.bind = [f"fd://{listener.detach()}"]  # hypercorn closes it when it stops to listen
-    settings.backlog = BACKLOG
-    settings.graceful_timeout = DRAIN
-    settings.h11_max_incomplete_size = REQUEST_LINE_LIMIT
-    settings.include_server_header = False
-    settings.errorlog = None
-    return settings
-
-
-def _end_with_parent() -> None:
-    """Let the kernel end this process when its parent dies, however it dies (Linux only)."""
-    if not sys.platform.startswith("linux"):
-        return
-    set_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(set_death_signal, signal.SIGKILL)
-    if parent == 1 or os.getppid() != parent:
-        os._exit(1)

@@ -1,4 +1,4 @@
-"""The backends every store test runs on, and the three ways every HTTP test is served."""
+"""The backends every store test runs on, and the ways every HTTP test is served."""
 
 import asyncio
 import base64
@@ -142,21 +142,50 @@ def wait_for(process: subprocess.Popen[bytes], url: str) -> None:
     raise AssertionError(f"the service ended with {process.returncode}")
 
 
-@pytest.fixture(scope="session")
-def process_url(server_url: str) -> Iterator[str]:
-    """Start a real `shaman serve` with two workers on the private server."""
+@contextlib.contextmanager
+def running(server_url: str, *options: str) -> Iterator[str]:
+    """Run a real `shaman serve` with two workers on the private server; its URL."""
     port = free_port()
     with TemporaryDirectory(prefix="shaman-") as folder:
         config = Path(folder) / "config.toml"
         config.write_text(CONFIG_TOML)
         command = [sys.executable, "-m", "shaman", "serve", "--config", str(config), "--port", str(port)]
-        with subprocess.Popen([*command, "--workers", "2"], env={"REDIS_URL": server_url}) as process:
+        with subprocess.Popen([*command, "--workers", "2", *options], env={"REDIS_URL": server_url}) as process:
             try:
                 wait_for(process, f"http://127.0.0.1:{port}")
                 yield f"http://127.0.0.1:{port}"
             finally:
                 process.terminate()
                 assert process.wait(10) == 0
+
+
+@pytest.fixture(scope="session")
+def process_url(server_url: str) -> Iterator[str]:
+    """Run the service as it comes."""
+    with running(server_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def granian_url(server_url: str) -> Iterator[str]:
+    """Run the service on the other engine."""
+    with running(server_url, "--server", "granian") as url:
+        yield url
+
+
+WAYS = ["fakeredis", "server", "process", "granian"]
+"""How the service is served: in this process on two kinds of store, and as a real one on each engine."""
+
+
+@contextlib.asynccontextmanager
+async def serving(way: str, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """Serve an empty store in one of the WAYS; its URL."""
+    async with backend("fakeredis" if way == "fakeredis" else "server", request) as client:
+        if way in {"process", "granian"}:
+            yield request.getfixturevalue(f"{way}_url")
+        else:
+            async with served(Store(client, CONFIG, RELEASES)) as url:
+                yield url
 
 
 @contextlib.asynccontextmanager
@@ -188,16 +217,14 @@ def set_async(event: asyncio.Event) -> Callable[[], Awaitable[None]]:
     return set_event
 
 
-@pytest.fixture(params=["fakeredis", "server", "process"])
+@pytest.fixture(params=WAYS)
 async def http(request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClient]:
-    """Return a client of an empty service: on fakeredis, on a real server, and of a real process with two workers."""
-    kind = "fakeredis" if request.param == "fakeredis" else "server"
-    async with backend(kind, request) as client, contextlib.AsyncExitStack() as stack:
-        if request.param == "process":
-            url = request.getfixturevalue("process_url")
-        else:
-            url = await stack.enter_async_context(served(Store(client, CONFIG, RELEASES)))
-        yield await stack.enter_async_context(httpx.AsyncClient(base_url=url, auth=("builder", "secret")))
+    """Return a client of an empty service, in each of the WAYS."""
+    async with (
+        serving(request.param, request) as url,
+        httpx.AsyncClient(base_url=url, auth=("builder", "secret")) as client,
+    ):
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ host = "::"
 port = 80
 workers = 3
 data_dir = "/srv/shaman"
+engine = "granian"
 
 [redis]
 url = "redis://store/1"
@@ -55,7 +56,7 @@ def test_without_a_file_there_are_defaults(file: Path) -> None:
     """Nothing needs to be set."""
     assert not file.exists()
     assert load(environ={}) == Config()
-    assert Config().server == Server(host="127.0.0.1", port=8080, workers=1, data_dir="var")
+    assert Config().server == Server(host="127.0.0.1", port=8080, workers=1, data_dir="var", engine="hypercorn")
 
 
 def test_every_setting_is_read(file: Path) -> None:
@@ -64,7 +65,7 @@ def test_every_setting_is_read(file: Path) -> None:
     assert load(environ={}) == Config(
         chacra_nodes=("https://a.example", "http://b.example:8000/"),
         fail_check_trigger_path="/tmp/stop",  # noqa: S108 - only a name
-        server=Server(host="::", port=80, workers=3, data_dir="/srv/shaman"),
+        server=Server(host="::", port=80, workers=3, data_dir="/srv/shaman", engine="granian"),
         redis=RedisSettings(url="redis://store/1", connections=5),
         auth=Auth(
             users=(
@@ -89,7 +90,7 @@ def test_the_environment_wins(file: Path) -> None:
     assert load(environ=dict.fromkeys(names, "")) == load(environ={})
     values = ("0", "1024", "elsewhere", "unix:///run/redis.sock", "guest", "new")
     config = load(environ=dict(zip(names, values, strict=True)))
-    assert config.server == Server(host="::", port=0, workers=1024, data_dir="elsewhere")
+    assert config.server == Server(host="::", port=0, workers=1024, data_dir="elsewhere", engine="granian")
     assert config.redis == RedisSettings(url="unix:///run/redis.sock", connections=5)
     assert config.auth.users == (
         User(name="builder", key_sha256=HASH),

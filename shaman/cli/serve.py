@@ -3,12 +3,14 @@
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import get_args
 
 import click
 from msgspec.structs import replace
 
 from shaman.cli.key import keep_key
-from shaman.config import Config, load, with_user
+from shaman.config import Config, Engine, load, with_user
+from shaman.engines import check_engine
 from shaman.errors import Invalid
 from shaman.serve import serve
 from shaman.store.connection import connect
@@ -23,6 +25,7 @@ LOCAL_USER = "shaman"
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for any free one [PORT].")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Worker processes [WEB_CONCURRENCY].")
+@click.option("--server", "engine", type=click.Choice(get_args(Engine)), help="What speaks HTTP; granian is an extra.")
 @click.option("--data-dir", help="Folder of the private server [SHAMAN_DATA_DIR].")
 @click.option("--ephemeral", is_flag=True, help="Keep everything in memory and lose it at the end.")
 @click.option("--local-key", is_flag=True, help="Without credentials, make a key once and keep it in the data folder.")
@@ -31,14 +34,16 @@ def serve_command(
     host: str | None,
     port: int | None,
     workers: int | None,
+    engine: str | None,
     data_dir: str | None,
     ephemeral: bool,  # noqa: FBT001 - click passes by name
     local_key: bool,  # noqa: FBT001 - click passes by name
 ) -> None:
     """Serve the registry."""
-    options = {"host": host, "port": port, "workers": workers, "data_dir": data_dir}
+    options = {"host": host, "port": port, "workers": workers, "engine": engine, "data_dir": data_dir}
     config = load(config_file)
     config = replace(config, server=replace(config.server, **{k: v for k, v in options.items() if v is not None}))
+    check_engine(config.server.engine)
     if config.redis.url and not ephemeral:
         connect(config.redis.url, 1)  # connects to nothing, and refuses here what the workers would fail with
     folder = Path(config.server.data_dir)

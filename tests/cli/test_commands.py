@@ -13,7 +13,7 @@ import pytest
 from shaman.cli.key import keep_key
 from shaman.config import hash_key, load
 from shaman.errors import Invalid
-from tests.test_serve import REPO, Service, environment, until
+from tests.test_serve import REPO, ROOT, Service, environment, until
 
 
 def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -128,6 +128,19 @@ def test_what_cannot_be_served_is_one_line(tmp_path: Path, environ: dict[str, st
     assert "hunter2" not in line
 
 
+def test_an_engine_that_is_not_installed_is_one_line(tmp_path: Path) -> None:
+    """It tells what installs it, by whichever way it was chosen, and nothing has been started."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['granian'] = None")
+    (tmp_path / "granian.toml").write_text("server.engine = 'granian'")
+    for chosen in (("--server", "granian"), ("--config", "granian.toml")):
+        ended = run(tmp_path, "serve", "--port", "0", *chosen, PYTHONPATH=f"{tmp_path}:{ROOT}")
+        assert (ended.returncode, ended.stdout) == (1, "")
+        (line,) = ended.stderr.splitlines()
+        assert line.startswith("shaman: server.engine: granian is not installed")
+        assert "pip install 'shaman[fast]'" in line
+        assert not (tmp_path / "var").exists()
+
+
 def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
     """The address is named, and the private server that was started for nothing is gone."""
     with Service(tmp_path / "first") as service:
@@ -153,7 +166,15 @@ def test_every_command_explains_itself(tmp_path: Path) -> None:
     for arguments in ((), ("serve",), ("key",)):
         assert run(tmp_path, *arguments, "--help").stdout.startswith("Usage:")
     said = run(tmp_path, "serve", "-h").stdout
-    for name in ("PORT", "WEB_CONCURRENCY", "SHAMAN_DATA_DIR", "SHAMAN_CONFIG", "--ephemeral", "--local-key"):
+    for name in (
+        "PORT",
+        "WEB_CONCURRENCY",
+        "SHAMAN_DATA_DIR",
+        "SHAMAN_CONFIG",
+        "--server",
+        "--ephemeral",
+        "--local-key",
+    ):
         assert name in said
 
 

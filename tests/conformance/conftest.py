@@ -1,4 +1,4 @@
-"""The server under test: this one in its three ways, or the one that --base-url names.
+"""The server under test: this one in all its ways, or the one that --base-url names.
 
     scripts/test tests/conformance --base-url https://shaman.example.org --api-user U --api-key K
 
@@ -13,12 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shaman.store import Store
 from tests.conformance.api import Api
-from tests.conftest import CONFIG, RELEASES, backend, served
+from tests.conftest import WAYS, serving
 
-# How this server is served, as in tests/conftest.py; and the one way when --base-url is given.
-WAYS, FOREIGN = ["fakeredis", "server", "process"], "foreign"
+# The one way when --base-url is given.
+FOREIGN = "foreign"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,12 +53,7 @@ async def http(request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClien
         if request.param == FOREIGN:
             url, user, key = (request.config.getoption(name) for name in ("base_url", "api_user", "api_key"))
         else:
-            kind = "fakeredis" if request.param == "fakeredis" else "server"
-            redis = await stack.enter_async_context(backend(kind, request))
-            if request.param == "process":
-                url = request.getfixturevalue("process_url")
-            else:
-                url = await stack.enter_async_context(served(Store(redis, CONFIG, RELEASES)))
+            url = await stack.enter_async_context(serving(request.param, request))
         # Seconds; as long as the client of the daily dump waits.
         client = httpx.AsyncClient(base_url=url, auth=(user, key), timeout=28)
         yield await stack.enter_async_context(client)

@@ -1,0 +1,68 @@
+"""One worker process of `shaman serve`: it answers requests until it is asked to stop, then drains and ends."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import socket
+import sys
+from multiprocessing.connection import Connection
+from typing import Any
+
+from shaman.app import create_app
+from shaman.config import Config
+from shaman.distros import Releases
+from shaman.engines import DRAIN, engine
+from shaman.store import ephemeral_store, open_store
+
+CLOSING = 0.15
+"""Seconds from the end of the drain for cutting off who is left and closing the store."""
+
+
+def work(config: Config, listener: socket.socket, url: str | None, tell: Connection) -> None:
+    """Be a worker: serve requests until SIGTERM, then drain. `tell` gets True when the application is ready."""
+    _end_with_parent()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until the loop is there to drain, there is nothing to drain
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent passes it on as SIGTERM
+    asyncio.run(_serve_requests(config, listener, url, tell))
+    sys.stdout.flush()
+
+
+async def _serve_requests(config: Config, listener: socket.socket, url: str | None, tell: Connection) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.set_exception_handler(_log_fault)
+    releases = Releases(config.distros)
+    store = open_store(url, config, releases) if url else ephemeral_store(config, releases)
+    app = create_app(config, store, releases)
+
+    @app.before_serving
+    async def tell_parent() -> None:
+        tell.send(True)
+        tell.close()
+
+    serving = asyncio.ensure_future(engine(config.server.engine)(app, listener, stop))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait({serving}, timeout=DRAIN + CLOSING)
+    for task in done:
+        task.result()
+
+
+def _log_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what the loop reports, unless a client was cut off at the end: before Python 3.12 that counts as a fault."""
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
+
+
+def _end_with_parent() -> None:
+    """Let the kernel end this process when its parent dies, however it dies (Linux only)."""
+    if not sys.platform.startswith("linux"):
+        return
+    set_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(set_death_signal, signal.SIGKILL)
+    if parent == 1 or os.getppid() != parent:
+        os._exit(1)
