@@ -1,0 +1,1 @@
+"""What `scripts/bench` is made of: records, processes, questions, bars, and what is told of them."""

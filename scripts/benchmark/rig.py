@@ -1,0 +1,136 @@
+"""Two services side by side, burst against burst, and what came of it."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import count
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from msgspec import Struct, field
+from redis import Redis
+
+from benchmark import processes
+from benchmark.processes import Service
+from benchmark.questions import Question
+from benchmark.wrk import CONNECTIONS, Burst, Traffic, burst
+
+ROOM = 10**7
+"""Requests of a comparison at most: the numbers of two never meet."""
+
+_rooms = count(1)
+
+Beside = Callable[[], AbstractContextManager[object]]
+"""What goes on during a burst."""
+
+
+class Figure(Struct, frozen=True, kw_only=True):
+    """What was measured for a bar.
+
+    A ratio has the `rate` and that of what it was compared with, both in requests a second, and the same ratio by
+    processor time, which others on the machine disturb less. `trips` is how often the store read from its clients for
+    one request: its round trips, and the opening of connections.
+    """
+
+    bar: str
+    name: str
+    figure: float
+    note: str = ""
+    rate: float | None = None
+    other: float | None = None
+    by_cpu: float | None = None
+    trips: float | None = None
+    latency: dict[str, float] = field(default_factory=dict)
+    other_latency: dict[str, float] = field(default_factory=dict)
+
+
+class How(Struct, frozen=True, kw_only=True):
+    """What is asked, for how many seconds at a time and how many times, and who is told of each figure."""
+
+    chief: Sequence[Question]
+    hot: Sequence[Question]
+    seconds: int
+    rounds: int
+    tell: Callable[[Figure], None]
+
+
+class Rig(Struct, frozen=True, kw_only=True):
+    """A store with the records of so many pushes, and how it is measured."""
+
+    url: str
+    folder: Path
+    how: How
+    pushes: int = 0
+
+    def shaman(self, *options: str) -> AbstractContextManager[Service]:
+        """Serve the store."""
+        return processes.shaman(self.url, self.folder, *options)
+
+    def against_empty(self, service: Service, traffic: Traffic, size: int, **named: Any) -> Figure:
+        """Measure how many times as fast as an empty handler a service is, in answers of a size."""
+        empty_traffic = Traffic(targets=["/"], bodies=traffic.bodies, headers=traffic.headers)
+        with processes.empty(size) as empty:
+            return self.compare((service, traffic), (empty, empty_traffic), note=f"{size:,} B", **named)
+
+    def compare(
+        self,
+        one: tuple[Service, Traffic],
+        other: tuple[Service, Traffic],
+        *,
+        beside: Beside = nullcontext,
+        note: str = "",
+        **named: Any,
+    ) -> Figure:
+        """Measure how many times as fast one is as the other, in turns; `beside` goes on during the bursts of `one`."""
+        ones, others, trips = [], [], 0
+        turn = len(one[1].bodies or "1")
+        first = next(_rooms) * ROOM // turn * turn  # from the first body on: they undo each other
+        for _ in range(self.how.rounds):
+            before = self.trips()
+            with beside():
+                ones.append(burst(*one, self.how.seconds, first))
+            trips += self.trips() - before
+            first += ones[-1].requests + CONNECTIONS
+            others.append(burst(*other, self.how.seconds, first))
+        rate, other_rate = (median(seen.rate for seen in bursts) for bursts in (ones, others))
+        cpu, other_cpu = (median(seen.cpu for seen in bursts) for bursts in (ones, others))
+        figure = Figure(
+            **named,
+            figure=rate / other_rate,
+            note=note,
+            rate=rate,
+            other=other_rate,
+            by_cpu=other_cpu / cpu if cpu else None,
+            trips=trips / sum(seen.requests for seen in ones),
+            latency=_middle(ones),
+            other_latency=_middle(others),
+        )
+        self.how.tell(figure)
+        return figure
+
+    def client(self) -> Redis:
+        """Return a client of the store."""
+        return connect(self.url)
+
+    def trips(self) -> int:
+        """Return how often the store has read what a client sent."""
+        return self._told("stats", "total_reads_processed")
+
+    def memory(self) -> int:
+        """Return the bytes that the store uses."""
+        return self._told("memory", "used_memory")
+
+    def _told(self, section: str, name: str) -> int:
+        with self.client() as client:
+            told: Any = client.info(section)
+        return int(told[name])
+
+
+def connect(url: str) -> Redis:
+    """Return a client of the store at a URL."""
+    client: Redis = Redis.from_url(url)
+    return client
+
+
+def _middle(bursts: Sequence[Burst]) -> dict[str, float]:
+    return {name: median(seen.latency[name] for seen in bursts) for name in bursts[0].latency}
