@@ -8,7 +8,7 @@ from msgspec import UNSET, Struct
 from quart import Blueprint, Response, request
 
 from shaman.checks import check_posted_repo, check_text
-from shaman.distros import canonical_arch
+from shaman.distros import Releases, canonical_arch
 from shaman.errors import NotFound
 from shaman.merge import PostRules
 from shaman.models import PostedRepo, Repo
@@ -108,22 +108,23 @@ async def post_repo(project: str) -> Response:
     if repo is None or outcome is Outcome.DELETED:
         return json_response(posted, status)
     built = _built_as(repo, posted)
-    return json_response(repo_object(built.repo, built.arch), status)
+    return json_response(repo_object(built.repo, built.arch, shaman().releases), status)
 
 
 def repo_objects(built: Iterable[Built]) -> Response:
     """Answer with a list of repos."""
+    releases = shaman().releases
     rests: dict[int, bytes] = {}
     objects = []
     for item in built:
         rest = rests.get(item.repo.id)
         if rest is None:
-            rest = rests[item.repo.id] = _encode(repo_object(item.repo, ""))[_BEHIND_ARCH:]
+            rest = rests[item.repo.id] = _encode(repo_object(item.repo, "", releases))[_BEHIND_ARCH:]
         objects.append(b'{"arch":' + _encode(item.arch) + rest)
     return encoded_response(b"[" + b",".join(objects) + b"]")
 
 
-def repo_object(repo: Repo, arch: str) -> RepoObject:
+def repo_object(repo: Repo, arch: str, releases: Releases) -> RepoObject:
     """Return a repo as this dialect tells it."""
     return RepoObject(
         arch=arch,
@@ -132,7 +133,7 @@ def repo_object(repo: Repo, arch: str) -> RepoObject:
         sha1=repo.sha1,
         distro=repo.distro,
         distro_version=repo.version,
-        distro_codename=shaman().releases.codename(repo.distro, repo.version),
+        distro_codename=releases.codename(repo.distro, repo.version),
         flavor=repo.flavor,
         url=repo.url,
         chacra_url=repo.chacra_url,

@@ -19,37 +19,65 @@ end
 
 local function newest_in(key) return redis.call('ZRANGE', key, 0, 0, 'REV', 'WITHSCORES')[2] end
 
-local function refresh(first, sha1_repos, profiles, ref, sha1, cell, before, lines)
+-- Puts the lists right that a record of the status of `cell` stands in, from the lines of its sha1.
+local function rank(first, sha1_repos, ref, sha1, cell, lines)
   local status, newest, newest_of_status = string.match(cell, '^[^/]*'), nil, nil
   for line_status, time in string.gmatch(lines, '([^/\n]*)/[^\n]*/(%d+)/%d+\n') do
     if not newest or time > newest then newest = time end
     if line_status == status and (not newest_of_status or time > newest_of_status) then newest_of_status = time end
   end
-  if lines == '' then redis.call('HDEL', KEYS[first + 5], sha1) else redis.call('HSET', KEYS[first + 5], sha1, lines) end
   set_newest(KEYS[first + 2], sha1, newest)
   set_newest(KEYS[first + 3], sha1, newest_of_status)
   set_newest(KEYS[first], ref, newest_in(KEYS[first + 2]))
   set_newest(KEYS[first + 1], ref, newest_in(KEYS[first + 3]))
   set_newest(sha1s, sha1, newest_in(sha1_repos))
+end
+
+local function set_lines(rows, profiles, sha1, before, lines)
+  if lines == '' then redis.call('HDEL', rows, sha1) else redis.call('HSET', rows, sha1, lines) end
   if before ~= '' then redis.call('ZREM', profiles, profile_member(before, sha1)) end
   if lines ~= '' then redis.call('ZADD', profiles, 0, profile_member(lines, sha1)) end
 end
 
-local function lift(ref, sha1, cell, time)
-  redis.call('ZREM', KEYS[12], table.concat({cell, time, id}, '/'))
-  redis.call('ZREM', KEYS[20], id)
-  redis.call('ZREM', modified, id)
-  local line, lines = table.concat({cell, time, id}, '/') .. '\n', redis.call('HGET', KEYS[13], sha1)
+local function line_of(cell, time) return table.concat({cell, time, id}, '/') .. '\n' end
+
+local function without(lines, line)
   local from, to = string.find('\n' .. lines, '\n' .. line, 1, true)
-  refresh(8, KEYS[20], KEYS[22], ref, sha1, cell, lines, string.sub(lines, 1, from - 1) .. string.sub(lines, to))
+  return string.sub(lines, 1, from - 1) .. string.sub(lines, to)
 end
 
-local function place(ref, sha1, cell, time)
-  redis.call('ZADD', KEYS[18], 0, table.concat({cell, time, id}, '/'))
-  redis.call('ZADD', KEYS[21], time, id)
+local function index(cells, sha1_repos, cell, time)
+  redis.call('ZADD', cells, 0, table.concat({cell, time, id}, '/'))
+  redis.call('ZADD', sha1_repos, time, id)
   redis.call('ZADD', modified, time, id)
-  local before = redis.call('HGET', KEYS[19], sha1) or ''
-  refresh(14, KEYS[21], KEYS[23], ref, sha1, cell, before, before .. table.concat({cell, time, id}, '/') .. '\n')
+end
+
+local function unindex(cells, sha1_repos, cell, time)
+  redis.call('ZREM', cells, table.concat({cell, time, id}, '/'))
+  redis.call('ZREM', sha1_repos, id)
+  redis.call('ZREM', modified, id)
+end
+
+local function move(old_place, new_place)
+  local ref, sha1, cell, time = unpack(old_place or new_place)
+  local new_ref, new_sha1, new_cell, new_time = unpack(new_place or old_place)
+  if old_place then unindex(KEYS[12], KEYS[20], cell, time) end
+  if new_place then index(KEYS[18], KEYS[21], new_cell, new_time) end
+  local before = redis.call('HGET', KEYS[13], sha1) or ''
+  local lines = old_place and without(before, line_of(cell, time)) or before
+  local stays = old_place and new_place and ref == new_ref and sha1 == new_sha1
+  if stays then lines = lines .. line_of(new_cell, new_time) end
+  if old_place then
+    set_lines(KEYS[13], KEYS[22], sha1, before, lines)
+    rank(8, KEYS[20], ref, sha1, cell, lines)
+  end
+  if not new_place then return end
+  if not stays then
+    before = redis.call('HGET', KEYS[19], new_sha1) or ''
+    lines = before .. line_of(new_cell, new_time)
+    set_lines(KEYS[19], KEYS[23], new_sha1, before, lines)
+  end
+  rank(14, KEYS[21], new_ref, new_sha1, new_cell, lines)
 end
 
 local known = redis.call('HGET', identities, digest)
@@ -65,12 +93,11 @@ if old == '' and id ~= '' then
   elseif tonumber(redis.call('GET', next_id) or 0) < tonumber(id) then redis.call('SET', next_id, id) end
 end
 if id == '' then id = string.format('%d', redis.call('INCR', next_id)) end
-if old ~= '' then lift(unpack(ARGV, 5, 8)) end
+move(old ~= '' and {unpack(ARGV, 5, 8)}, tail ~= '' and {unpack(ARGV, 9, 12)})
 if tail ~= '' then
   redis.call('HSET', repos, id, '{"id":' .. id .. tail)
   redis.call('HSET', identities, digest, id)
   redis.call('DEL', gone)
-  place(unpack(ARGV, 9, 12))
 else
   redis.call('HDEL', repos, id)
   redis.call('HDEL', identities, digest)
