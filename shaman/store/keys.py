@@ -15,7 +15,7 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
 
     shaman:{P}:repos                  hash        id -> repo document (JSON, see `models.Repo`)
     shaman:{P}:next-id                string      the last id given out
-    shaman:{P}:identities             hash        16-byte digest of the identity -> id
+    shaman:{P}:identities             hash        12-byte digest of the identity -> id
     shaman:{P}:gone:D                 string      the sender's `modified` of the deleted repo with the identity's
                                                   digest D, in hex; expires
     shaman:{P}:modified               zset        id, score = modified
@@ -37,7 +37,7 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
 
     shaman:{P}:builds                 hash        id -> build document (JSON, see `models.Build`)
     shaman:{P}:next-build-id          string      the last id given out
-    shaman:{P}:build-identities       hash        16-byte digest of the identity -> id
+    shaman:{P}:build-identities       hash        12-byte digest of the identity -> id
     shaman:{P}:build-modified         zset        id, score = modified
     shaman:{P}:build-queued           zset        `<place>/<id>` of every queued build, score 0: the lexical order
                                                   groups by place, the smallest id first within one
@@ -72,6 +72,9 @@ NODES_USED = "shaman:nodes:{nodes}:used"
 NODES_CHECKING = "shaman:nodes:{nodes}:checking"
 NODE_CHANGES = "shaman:nodes:{nodes}:changes"
 CHANNEL = "shaman:changes"
+
+DIGEST = 12
+"""Bytes of an identity's digest: of a billion no two are alike, and the store keeps them in its smallest block."""
 
 QUOTED = 4096
 """Names whose quoted form is remembered: those of one request stand in twenty keys, those of a busy ref in many."""
@@ -197,5 +200,5 @@ def sha1_builds(project: str, ref: str, sha1: str) -> str:
 
 
 def digest(*identity: str) -> bytes:
-    """Return the 16 bytes that stand for an identity, given as its parts."""
-    return blake2b("\0".join(identity).encode(), digest_size=16).digest()
+    """Return the bytes that stand for an identity, given as its parts."""
+    return blake2b("\0".join(identity).encode(), digest_size=DIGEST).digest()
