@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import signal
 from collections.abc import Iterable
 
 import msgspec
@@ -36,7 +37,9 @@ def load(url: str, held: int, size: int) -> Loaded:
     """Write the pushes that make a store of `held` repos one of `size`."""
     first, last = pushes_of(held), pushes_of(size)
     parts = [(url, PROJECT, range(first + index, last, PROCESSES)) for index in range(PROCESSES)]
-    with multiprocessing.get_context("fork").Pool(PROCESSES) as pool:
+    # What this script does when it is stopped is not for these processes, which must end at once when they are told to.
+    ending = (signal.SIGTERM, signal.SIG_DFL)
+    with multiprocessing.get_context("fork").Pool(PROCESSES, signal.signal, ending) as pool:
         return sum(pool.starmap(load_part, parts), Loaded())
 
 

@@ -60,6 +60,8 @@ async def json_body(decoder: msgspec.json.Decoder[Body]) -> Body:
 
 def check_no_parameters(*known: str) -> None:
     """Raise Invalid naming the first query parameter that is not `known`, or is given twice."""
+    if not request.query_string:
+        return
     for name, values in request.args.lists():
         if name not in known:
             raise Invalid(f"{name}: is not a parameter of this path")
