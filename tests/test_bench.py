@@ -11,10 +11,10 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
-from benchmark import records, report, wrk
+from benchmark import bars, processes, records, report, rig, wrk
+from benchmark.load import load_part
 from benchmark.pictures import GROWTH, LATENCY
-from benchmark.questions import single_pushes
-from benchmark.rig import Figure
+from benchmark.questions import CHIEF, single_pushes
 
 from shaman.distros import Releases
 from tests.test_serve import ROOT, descendants, environment, until
@@ -109,13 +109,25 @@ def test_a_run_of_wrk_with_errors_is_no_figure() -> None:
             wrk.read(seen + fault)
 
 
+def test_what_is_answered_from_memory_is_no_figure_of_what_asks_the_store(server_url: str, tmp_path: Path) -> None:
+    """Each spelling of a question asks the store once; where a service answers without, there is an error."""
+    needs_wrk()
+    load_part(server_url, records.PROJECT, range(5))
+    with processes.shaman(server_url, tmp_path) as service:
+        for question in CHIEF[::3]:
+            assert rig.counted_burst(service, bars.others(question, [2]), 1, 0).trips
+        again = wrk.Traffic(targets=[CHIEF[0].of(2)], asks_store=True)
+        with pytest.raises(RuntimeError, match="not all asked"):
+            rig.counted_burst(service, again, 1, 0)
+
+
 def test_the_table_tells_the_worst_figure() -> None:
     """A bar is met if all of its figures are good enough, whichever way is better."""
     figures = [
-        Figure(bar="a", name="slow", figure=1.4),
-        Figure(bar="a", name="fast", figure=3.0),
-        Figure(bar="c", name="even", figure=1.1),
-        Figure(bar="c", name="uneven", figure=1.25),
+        rig.Figure(bar="a", name="slow", figure=1.4),
+        rig.Figure(bar="a", name="fast", figure=3.0),
+        rig.Figure(bar="c", name="even", figure=1.1),
+        rig.Figure(bar="c", name="uneven", figure=1.25),
     ]
     told = report.table(figures, {"k": "not there"}, SIZES)
     assert "| >= 1.5 x empty | 1.4 (slow) to 3 | NOT MET |" in told

@@ -4,6 +4,7 @@ import importlib.util
 import subprocess
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from statistics import median, quantiles
 
 import msgspec
@@ -41,9 +42,14 @@ def others_each_time(rig: Rig, service: Service) -> None:
     numbers = single_pushes(rig.pushes)
     for question in rig.how.hot:
         if question.varies:
-            traffic = Traffic(targets=[question.of(number) for number in numbers], distinct=True)
+            traffic = others(question, numbers)
             size = len(service.get(question.of(numbers[0])))
             rig.against_empty(service, traffic, size, bar="b", name=question.name)
+
+
+def others(question: Question, numbers: Sequence[int]) -> Traffic:
+    """Return the traffic that asks the same of one push after the other, never twice in the same way."""
+    return Traffic(targets=[question.respelled(number) for number in numbers], asks_store=True)
 
 
 def small_and_large(rig: Rig, small: Rig) -> None:
@@ -53,10 +59,7 @@ def small_and_large(rig: Rig, small: Rig) -> None:
         for question in rig.how.chief:
             again = Traffic(targets=[question.of(numbers[0])])
             rig.compare((other, again), (service, again), bar="c", name=f"a: {question.name}")
-            few, many = (
-                Traffic(targets=[question.of(number) for number in chosen], distinct=True)
-                for chosen in (numbers, all_numbers)
-            )
+            few, many = others(question, numbers), others(question, all_numbers)
             rig.compare((other, few), (service, many), bar="c", name=f"b: {question.name}")
 
 
@@ -152,14 +155,14 @@ def on_granian(rig: Rig) -> str:
 
 
 def slow_questions(rig: Rig, service: Service) -> list[str]:
-    """Ask the hot list once more, and the worst there is, each as if for the first time; what the store was slow at."""
+    """Ask the hot list and the worst there is, with credentials as then nothing is kept; what the store was slow at."""
     client = rig.client()
     client.config_set("slowlog-log-slower-than", SLOW)
     client.slowlog_reset()
     numbers = [_newest(rig), *single_pushes(rig.pushes)[:50]]
     for question in (*rig.how.hot, WORST):
         for number in numbers if question is not WORST else [_newest(rig)] * 5:
-            ask(service.connect(), "GET", question.of(number), headers={"Accept": f"*/*;number={time.perf_counter()}"})
+            ask(service.connect(), "GET", question.of(number), headers=WRITER)
     slow: defaultdict[str, list[int]] = defaultdict(list)
     for entry in client.slowlog_get(MOST_SLOW):
         command, key, *_ = entry["command"].decode(errors="replace").split()
@@ -171,11 +174,10 @@ def curve_point(rig: Rig, size: int) -> dict[str, float]:
     """Measure what a size does to requests a second: asked again, each time of another ref, and an empty handler."""
     question, numbers = rig.how.chief[0], single_pushes(rig.pushes)
     with rig.shaman() as service:
-        targets = [question.of(number) for number in numbers]
-        again, others = Traffic(targets=targets[:1]), Traffic(targets=targets, distinct=True)
-        answer = len(service.get(targets[0]))
+        target = question.of(numbers[0])
+        answer, again = len(service.get(target)), Traffic(targets=[target])
         asked = rig.against_empty(service, again, answer, bar="", name=f"{size:,} asked again")
-        other = rig.against_empty(service, others, answer, bar="", name=f"{size:,} each another")
+        other = rig.against_empty(service, others(question, numbers), answer, bar="", name=f"{size:,} each another")
     return {"repos": size, "again": asked.rate or 0, "others": other.rate or 0, "empty": asked.other or 0}
 
 

@@ -32,10 +32,11 @@ WRITER = {
 
 
 class Service(Struct, frozen=True):
-    """A service that runs, and the process that it is, or is the parent of."""
+    """A service that runs, the process that it is, or is the parent of, and the URL of the store that it asks."""
 
     url: str
     pid: int
+    store: str = ""
 
     def connect(self) -> HTTPConnection:
         """Return a connection to ask by hand."""
@@ -77,7 +78,7 @@ def shaman(store: str, folder: Path, *options: str) -> Iterator[Service]:
     config.write_text(f"chacra_nodes = {list(NODES)}\n")
     settings = {"REDIS_URL": store, "SHAMAN_API_USER": USER, "SHAMAN_API_KEY": KEY, "SHAMAN_CONFIG": str(config)}
     with _started([str(SHAMAN), "serve", "--port", "0", "--workers", "1", *options], settings) as service:
-        yield service
+        yield Service(service.url, service.pid, store)
 
 
 @contextmanager

@@ -25,6 +25,11 @@ class Question(Struct, frozen=True):
         pushed = push(number)
         return self.target.format(P=PROJECT, R=pushed.ref, S=pushed.sha1)
 
+    def respelled(self, number: int) -> str:
+        """Return the same with its names in braces, as `Traffic` takes it."""
+        pushed = push(number)
+        return self.target.format(P=f"{{{PROJECT}}}", R=f"{{{pushed.ref}}}", S=f"{{{pushed.sha1}}}")
+
     @property
     def varies(self) -> bool:
         """Whether it is another question for another ref."""

@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 from redis import Redis
 
 from benchmark import processes
@@ -82,16 +83,14 @@ class Rig(Struct, frozen=True, kw_only=True):
         **named: Any,
     ) -> Figure:
         """Measure how many times as fast one is as the other, in turns; `beside` goes on during the bursts of `one`."""
-        ones, others, trips = [], [], 0
+        ones, others = [], []
         turn = len(one[1].bodies or "1")
         first = next(_rooms) * ROOM // turn * turn  # from the first body on: they undo each other
         for _ in range(self.how.rounds):
-            before = self.trips()
             with beside():
-                ones.append(burst(*one, self.how.seconds, first))
-            trips += self.trips() - before
+                ones.append(counted_burst(*one, self.how.seconds, first))
             first += ones[-1].requests + CONNECTIONS
-            others.append(burst(*other, self.how.seconds, first))
+            others.append(counted_burst(*other, self.how.seconds, first))
         rate, other_rate = (median(seen.rate for seen in bursts) for bursts in (ones, others))
         cpu, other_cpu = (median(seen.cpu for seen in bursts) for bursts in (ones, others))
         figure = Figure(
@@ -101,7 +100,7 @@ class Rig(Struct, frozen=True, kw_only=True):
             rate=rate,
             other=other_rate,
             by_cpu=other_cpu / cpu if cpu else None,
-            trips=trips / sum(seen.requests for seen in ones),
+            trips=sum(seen.trips for seen in ones) / sum(seen.requests for seen in ones),
             latency=_middle(ones),
             other_latency=_middle(others),
         )
@@ -112,18 +111,32 @@ class Rig(Struct, frozen=True, kw_only=True):
         """Return a client of the store."""
         return connect(self.url)
 
-    def trips(self) -> int:
-        """Return how often the store has read what a client sent."""
-        return self._told("stats", "total_reads_processed")
-
     def memory(self) -> int:
         """Return the bytes that the store uses."""
-        return self._told("memory", "used_memory")
+        return told(self.url, "memory")["used_memory"]
 
-    def _told(self, section: str, name: str) -> int:
-        with self.client() as client:
-            told: Any = client.info(section)
-        return int(told[name])
+
+def counted_burst(service: Service, traffic: Traffic, seconds: int, first: int) -> Burst:
+    """Send traffic and count what it cost the store.
+
+    Raises RuntimeError if less was asked of the store than there were requests, and each had to ask.
+    """
+    if not service.store:
+        return burst(service, traffic, seconds, first)
+    before = told(service.store, "stats")
+    seen = burst(service, traffic, seconds, first)
+    after = told(service.store, "stats")
+    trips, commands = (after[name] - before[name] for name in ("total_reads_processed", "total_commands_processed"))
+    if traffic.asks_store and commands < seen.requests:
+        raise RuntimeError(f"{commands} commands for {seen.requests} requests like {traffic.targets[0]}: not all asked")
+    return replace(seen, trips=trips)
+
+
+def told(url: str, section: str) -> dict[str, int]:
+    """Return what the store at a URL tells of itself."""
+    with connect(url) as client:
+        answer: Any = client.info(section)
+    return dict(answer)
 
 
 def connect(url: str) -> Redis:

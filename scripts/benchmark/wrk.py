@@ -22,13 +22,20 @@ GRACE = 30
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 SCRIPT = """
-local targets, bodies, headers, distinct = %s, %s, %s, %s
-local count = %d
+local targets, bodies, headers = %s, %s, %s
+local count, turn = %d, 0
+local function spelled(letter)
+  local odd = turn %% 2
+  turn = (turn - odd) / 2
+  return odd == 1 and string.format('%%%%%%02X', string.byte(letter)) or letter
+end
+local function respelled(name) return (string.gsub(name, '%%w', spelled)) end
 request = function()
   count = count + 1
   local body = bodies and string.gsub(bodies[count %% #bodies + 1], '@', string.format('%%012x', count))
-  if distinct then headers['Accept'] = 'application/json;number=' .. count end
-  return wrk.format(bodies and 'POST' or 'GET', targets[count %% #targets + 1], headers, body)
+  turn = math.floor(count / #targets)
+  local target = string.gsub(targets[count %% #targets + 1], '{(.-)}', respelled)
+  return wrk.format(bodies and 'POST' or 'GET', target, headers, body)
 end
 """
 
@@ -36,22 +43,27 @@ end
 class Traffic(Struct, frozen=True, kw_only=True):
     """What a burst sends: the targets in turn, and the bodies, if they are POSTs; `@` in one is the request's number.
 
-    `distinct` makes each request one that was never asked before, by a number in its `Accept` that changes nothing.
+    A name in braces in a target is spelled in another way at each turn: `a` and `%61` ask the same, and whoever keeps
+    answers takes them for two questions. With `asks_store`, each request must cost the store a command.
     """
 
     targets: Sequence[str]
     bodies: Sequence[str] | None = None
     headers: dict[str, str] = field(default_factory=dict)
-    distinct: bool = False
+    asks_store: bool = False
 
 
 class Burst(Struct, frozen=True):
-    """What came of a burst: requests a second, how many, milliseconds by percentile, processor time of one in us."""
+    """What came of a burst: requests a second, how many, milliseconds by percentile, processor time of one in us.
+
+    `trips` is how often the store read from its clients.
+    """
 
     rate: float
     requests: int
     latency: dict[str, float]
     cpu: float = 0.0
+    trips: int = 0
 
 
 def check_installed() -> None:
@@ -65,7 +77,7 @@ def burst(service: Service, traffic: Traffic, seconds: int, first: int = 0) -> B
 
     Raises RuntimeError if wrk fails, or not every answer was one of success.
     """
-    values = (traffic.targets, traffic.bodies, traffic.headers, traffic.distinct)
+    values = (traffic.targets, traffic.bodies, traffic.headers)
     with TemporaryDirectory(prefix="shaman-bench-") as folder:
         script = Path(folder) / "traffic.lua"
         script.write_text(SCRIPT % (*map(_lua, values), first))
