@@ -95,6 +95,13 @@ class Worker:
         return response
 
 
+async def ended(task: asyncio.Task[None]) -> None:
+    """End a task, though on Python 3.11 a cancellation can get lost inside a connection."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.1)
+
+
 @contextlib.asynccontextmanager
 async def working(client: Redis) -> AsyncIterator[Worker]:
     """Run a worker that hears every change."""
@@ -104,8 +111,7 @@ async def working(client: Redis) -> AsyncIterator[Worker]:
         await until(store.wakeups.trusted)
         yield Worker(store)
     finally:
-        listening.cancel()
-        await asyncio.wait({listening})
+        await ended(listening)
         await client.aclose()
 
 
