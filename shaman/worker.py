@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 import os
 import signal
 import socket
@@ -17,6 +18,9 @@ from shaman.store import ephemeral_store, open_store
 
 CLOSING = 0.15
 """Seconds from the end of the drain for cutting off who is left and closing the store."""
+
+YOUNG = 20_000
+"""Objects made before the collector of garbage looks for cycles: a request makes some hundreds, with hardly a cycle."""
 
 
 def work(config: Config, listener: socket.socket, url: str | None, tell: Connection) -> None:
@@ -37,6 +41,7 @@ async def _serve_requests(config: Config, listener: socket.socket, url: str | No
     releases = Releases(config.distros)
     store = open_store(url, config, releases) if url else ephemeral_store(config, releases)
     app = create_app(config, store, releases)
+    _collect_seldom()
 
     @app.before_serving
     async def tell_parent() -> None:
@@ -49,6 +54,13 @@ async def _serve_requests(config: Config, listener: socket.socket, url: str | No
     done, _ = await asyncio.wait({serving}, timeout=DRAIN + CLOSING)
     for task in done:
         task.result()
+
+
+def _collect_seldom() -> None:
+    """Keep the collector of garbage from going over all that was imported, and from going over the rest too often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG)
 
 
 def _log_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -37,19 +37,22 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
+Headers = tuple[tuple[bytes, bytes], ...]
 Key = tuple[bytes, bytes]
 """Path and query as they were sent; what a client accepts decides only how errors are told."""
 
 
-class Answer(Struct, frozen=True):
-    """A whole answer, and the tags of what it was made from."""
+class Answer(Struct, frozen=True, gc=False):
+    """A whole answer, and the tags of what it was made from; nothing of it needs a collector of garbage.
+
+    So many are kept that the collector would stop the worker for a tenth of a second if it went over them.
+    """
 
     status: int
     headers: Headers
     body: bytes
     etag: bytes
-    tags: Collection[Tag] = ()
+    tags: tuple[Tag, ...] = ()
 
     def size(self, key: Key) -> int:
         """Return the bytes that it takes to keep."""
@@ -173,8 +176,8 @@ class _Collected:
             return None
         body = b"".join(self._parts)
         etag = b'"' + blake2b(body, digest_size=ETAG_BYTES).hexdigest().encode() + b'"'
-        headers = [*self._start["headers"], (b"etag", etag), (b"cache-control", b"no-cache")]
-        return Answer(status=self._start["status"], headers=headers, body=body, etag=etag, tags=tags)
+        headers = (*self._start["headers"], (b"etag", etag), (b"cache-control", b"no-cache"))
+        return Answer(status=self._start["status"], headers=headers, body=body, etag=etag, tags=tuple(tags))
 
 
 def _is_short(start: Message) -> bool:
@@ -188,7 +191,7 @@ async def _send(answer: Answer, method: str, none_match: bytes, send: Send) -> N
     status, headers, body = answer.status, answer.headers, answer.body
     if none_match and answer.status == HTTPStatus.OK and _matches(none_match, answer.etag):
         status, body = HTTPStatus.NOT_MODIFIED, b""
-        headers = [(name, value) for name, value in headers if name.lower() not in BODY_HEADERS]
+        headers = tuple((name, value) for name, value in headers if name.lower() not in BODY_HEADERS)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
