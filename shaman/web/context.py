@@ -8,10 +8,13 @@ from shaman.config import Config
 from shaman.distros import Releases
 from shaman.rotation import Rotation
 from shaman.store import Store
+from shaman.web.connection import Connection
 
 
 class Shaman(Quart):
     """A Quart application with what the handlers need beside it."""
+
+    asgi_http_class = Connection
 
     store: Store
     rotation: Rotation

@@ -25,7 +25,7 @@ def answer_after_body(app: App) -> App:
     async def wrapped(
         scope: Scope, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
     ) -> None:
-        if scope["type"] != "http" or not _has_body(scope):
+        if scope["type"] != "http" or not has_body(scope):
             await app(scope, receive, send)
             return
         ended = asyncio.Event()
@@ -54,7 +54,8 @@ def answer_after_body(app: App) -> App:
     return wrapped
 
 
-def _has_body(scope: Scope) -> bool:
+def has_body(scope: Scope) -> bool:
+    """Tell whether a body comes with a request."""
     return any(
         name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
         for name, value in scope["headers"]
