@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
 
@@ -16,6 +16,9 @@ Table = Mapping[str, Mapping[str, str]]
 
 TERMS_LIMIT = 64
 """Terms in one `distros=`: several times the cells any project is built for."""
+
+REMEMBERED = 4096
+"""Names whose canonical form is remembered: more than all that are in use."""
 
 _SHOWN_LIMIT = 50
 """Characters of a malformed term that an error repeats."""
@@ -35,7 +38,7 @@ class Releases:
     the release it belongs to, unless it is one by itself, such as debian 3.1.
     """
 
-    __slots__ = ("_codenames", "_numbers")
+    __slots__ = ("_codenames", "_numbers", "codename")
 
     def __init__(self, extra: Table | None = None) -> None:
         """Know the vendored releases and those of `extra`, which win. Raises Invalid naming one that is ambiguous."""
@@ -49,6 +52,8 @@ class Releases:
             distro: releases | {codename: codename for codename in releases.values()}
             for distro, releases in known.items()
         }
+        self.codename = lru_cache(REMEMBERED)(self._find_codename)
+        """Return the codename of a version, or of a codename itself; None where none is known."""
 
     def canonical(self, distro: str, version: str) -> str:
         """Return the codename of a version where one is known, else the version as given, in lower case."""
@@ -59,8 +64,7 @@ class Releases:
         canonical = self.canonical(distro, version)
         return self._numbers.get(_fold(distro), {}).get(canonical, canonical)
 
-    def codename(self, distro: str, version: str) -> str | None:
-        """Return the codename of a version, or of a codename itself; None where none is known."""
+    def _find_codename(self, distro: str, version: str) -> str | None:
         codenames = self._codenames.get(_fold(distro), {})
         version = _fold(version)
         if version not in codenames and _POINT_RELEASE.fullmatch(version):
@@ -88,6 +92,7 @@ def parse_terms(text: str, releases: Releases) -> tuple[Term, ...]:
     return tuple(dict.fromkeys(_parse_term(term, releases) for term in terms))
 
 
+@lru_cache(REMEMBERED)
 def canonical_arch(arch: str) -> str:
     """Return the one name of an arch, in lower case: aarch64 is arm64, amd64 is x86_64."""
     arch = _fold(arch)

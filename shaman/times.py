@@ -27,5 +27,5 @@ def parse_time(name: str, text: str) -> int:
 
 def format_time(microseconds: int, separator: Literal["T", " "] = "T") -> str:
     """Return the RFC 3339 text of a time, always six decimals; with a blank between, the zone is left out."""
-    text = (_EPOCH + timedelta(microseconds=microseconds)).isoformat(separator, "microseconds")
+    text = (_EPOCH + timedelta(0, 0, microseconds)).isoformat(separator, "microseconds")
     return text + "Z" if separator == "T" else text

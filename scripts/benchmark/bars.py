@@ -42,7 +42,7 @@ def others_each_time(rig: Rig, service: Service) -> None:
     numbers = single_pushes(rig.pushes)
     for question in rig.how.hot:
         if question.varies:
-            traffic = others(question, numbers)
+            traffic = others(question, numbers[1:])
             size = len(service.get(question.of(numbers[0])))
             rig.against_empty(service, traffic, size, bar="b", name=question.name)
 
@@ -55,11 +55,12 @@ def others(question: Question, numbers: Sequence[int]) -> Traffic:
 def small_and_large(rig: Rig, small: Rig) -> None:
     """Bar c: a store of few records and one of many, answers of the same size; both services are fresh."""
     numbers, all_numbers = single_pushes(small.pushes), single_pushes(rig.pushes)
+    as_many = all_numbers[:: len(all_numbers) // len(numbers)][: len(numbers)]
     with rig.shaman() as service, small.shaman() as other:
         for question in rig.how.chief:
             again = Traffic(targets=[question.of(numbers[0])])
             rig.compare((other, again), (service, again), bar="c", name=f"a: {question.name}")
-            few, many = others(question, numbers), others(question, all_numbers)
+            few, many = others(question, numbers[1:]), others(question, as_many[1:])
             rig.compare((other, few), (service, many), bar="c", name=f"b: {question.name}")
 
 
@@ -177,7 +178,7 @@ def curve_point(rig: Rig, size: int) -> dict[str, float]:
         target = question.of(numbers[0])
         answer, again = len(service.get(target)), Traffic(targets=[target])
         asked = rig.against_empty(service, again, answer, bar="", name=f"{size:,} asked again")
-        other = rig.against_empty(service, others(question, numbers), answer, bar="", name=f"{size:,} each another")
+        other = rig.against_empty(service, others(question, numbers[1:]), answer, bar="", name=f"{size:,} each another")
     return {"repos": size, "again": asked.rate or 0, "others": other.rate or 0, "empty": asked.other or 0}
 
 

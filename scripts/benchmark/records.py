@@ -1,6 +1,6 @@
 """The records of the bench: the builds of made-up pushes of one project, as skewed as real ones.
 
-A quarter of the pushes go to `main`, a quarter to three stable refs, the rest to many refs that see one to 48 of them.
+A quarter of the pushes go to `main`, a quarter to three stable refs, the rest to many refs that see one to 16 of them.
 The same number of a push makes the same records, whatever the size of the store.
 """
 
@@ -20,8 +20,8 @@ from shaman.models import Repo
 PROJECT = "ceph"
 BUSY = "main"
 STABLE = ("reef", "squid", "tentacle")
-REF_SIZES = (1, 2, 1, 4, 1, 8, 1, 48)
-"""Pushes that small refs get, in turn: half of them get one."""
+REF_SIZES = (1, 1, 2, 1, 1, 4, 1, 16)
+"""Pushes that small refs get, in turn: most of them get one."""
 
 FIRST_PUSH = 1_700_000_000
 """Seconds since 1970; in the past, so that what is posted is newer."""

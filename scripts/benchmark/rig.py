@@ -17,7 +17,7 @@ from benchmark.questions import Question
 from benchmark.wrk import CONNECTIONS, Burst, Traffic, burst
 
 ROOM = 10**7
-"""Requests of a comparison at most: the numbers of two never meet."""
+"""POSTs of a comparison at most: the numbers of two never meet."""
 
 _rooms = count(1)
 
@@ -84,8 +84,8 @@ class Rig(Struct, frozen=True, kw_only=True):
     ) -> Figure:
         """Measure how many times as fast one is as the other, in turns; `beside` goes on during the bursts of `one`."""
         ones, others = [], []
-        turn = len(one[1].bodies or "1")
-        first = next(_rooms) * ROOM // turn * turn  # from the first body on: they undo each other
+        turn = len(one[1].bodies or "")
+        first = next(_rooms) * ROOM // turn * turn if turn else 0  # from the first body on: they undo each other
         for _ in range(self.how.rounds):
             with beside():
                 ones.append(counted_burst(*one, self.how.seconds, first))

@@ -1,5 +1,6 @@
 """One burst of wrk, and what it saw."""
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -19,23 +20,20 @@ PATIENCE = 10
 GRACE = 30
 """Seconds that wrk may take longer than it was told to."""
 
+_NAME = re.compile(r"{(.*?)}")
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
+
+TARGETS_A_SECOND = 8000
+"""More than are asked for in one: no spelling comes twice."""
 
 SCRIPT = """
 local targets, bodies, headers = %s, %s, %s
-local count, turn = %d, 0
-local function spelled(letter)
-  local odd = turn %% 2
-  turn = (turn - odd) / 2
-  return odd == 1 and string.format('%%%%%%02X', string.byte(letter)) or letter
-end
-local function respelled(name) return (string.gsub(name, '%%w', spelled)) end
+local first, sent = %d, -1
 request = function()
-  count = count + 1
-  local body = bodies and string.gsub(bodies[count %% #bodies + 1], '@', string.format('%%012x', count))
-  turn = math.floor(count / #targets)
-  local target = string.gsub(targets[count %% #targets + 1], '{(.-)}', respelled)
-  return wrk.format(bodies and 'POST' or 'GET', target, headers, body)
+  sent = sent + 1
+  local number = first + sent
+  local body = bodies and string.gsub(bodies[number %% #bodies + 1], '@', string.format('%%012x', number))
+  return wrk.format(bodies and 'POST' or 'GET', targets[sent %% #targets + 1], headers, body)
 end
 """
 
@@ -73,11 +71,12 @@ def check_installed() -> None:
 
 
 def burst(service: Service, traffic: Traffic, seconds: int, first: int = 0) -> Burst:
-    """Send traffic for some seconds; `first` is the number to count on from.
+    """Send traffic for some seconds; `first` is the number of the first request.
 
     Raises RuntimeError if wrk fails, or not every answer was one of success.
     """
-    values = (traffic.targets, traffic.bodies, traffic.headers)
+    targets = spelled(traffic.targets, first, seconds * TARGETS_A_SECOND)
+    values = (targets, traffic.bodies, traffic.headers)
     with TemporaryDirectory(prefix="shaman-bench-") as folder:
         script = Path(folder) / "traffic.lua"
         script.write_text(SCRIPT % (*map(_lua, values), first))
@@ -88,6 +87,24 @@ def burst(service: Service, traffic: Traffic, seconds: int, first: int = 0) -> B
         used = service.cpu() - before
     seen = read(said.stdout + said.stderr)
     return msgspec.structs.replace(seen, cpu=used / seen.requests * 1e6)
+
+
+def spelled(targets: Sequence[str], first: int, count: int) -> Sequence[str]:
+    """Return `count` targets from number `first` on, each in a spelling of its own; as they are if none has braces."""
+    if not any("{" in target for target in targets):
+        return targets
+    turns = (divmod(number, len(targets)) for number in range(first, first + count))
+    return [_respelled(targets[index], turn) for turn, index in turns]
+
+
+def _respelled(target: str, turn: int) -> str:
+    """Escape those letters of the names in a target whose bits are set in the number of the turn."""
+    bits = itertools.count()
+
+    def escaped(name: re.Match[str]) -> str:
+        return "".join(f"%{ord(letter):02X}" if turn >> next(bits) & 1 else letter for letter in name[1])
+
+    return _NAME.sub(escaped, target)
 
 
 def read(said: str) -> Burst:

@@ -14,6 +14,8 @@ from redis import exceptions
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
+from shaman.store.connection import REPLY_WAIT
+
 IN_FLIGHT = 4
 """Batches on their way at once: more would only take connections, as the store does one thing after the other."""
 
@@ -55,7 +57,8 @@ class Batches:
 
     async def _run(self, batch: Batch) -> None:
         try:
-            answers = await self._send_all([command for command, _ in batch])
+            async with asyncio.timeout(REPLY_WAIT):
+                answers = await self._send_all([command for command, _ in batch])
         except asyncio.CancelledError:
             for _, answer in batch:
                 answer.cancel()

@@ -16,8 +16,9 @@ POOL_WAIT = 1.0
 """Seconds a request waits for a free connection before it is told to come again."""
 
 REPLY_WAIT = 1.5
-"""Seconds the store may take for one reply: with one repetition a request still ends within the promised 2 s
-when the store refuses connections, and is cut once when it hangs."""
+"""Seconds the store may take for a batch of calls, or a wake-up: with one repetition a request still ends within the
+promised 2 s when the store refuses connections, and is cut once when it hangs. Whoever waits for a reply watches the
+time himself, as the client would with a timer for each."""
 
 ANSWER_WAIT = 1.8
 """Seconds for an answer of the store in all, repeated or not, behind others or not; a request ends within 2."""
@@ -47,7 +48,6 @@ def connect(url: str, connections: int) -> Redis:
             url,
             max_connections=connections,
             timeout=POOL_WAIT,
-            socket_timeout=REPLY_WAIT,
             socket_connect_timeout=POOL_WAIT,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
@@ -69,7 +69,7 @@ class _Once(Retry):
 def listening(client: Redis) -> Redis:
     """Return a client of the same server with one connection of its own, which breaks audibly."""
     pool = client.connection_pool
-    settings = pool.connection_kwargs | {"retry": _Once(NoBackoff(), 0)}
+    settings = pool.connection_kwargs | {"retry": _Once(NoBackoff(), 0), "socket_timeout": REPLY_WAIT}
     return Redis.from_pool(ConnectionPool(connection_class=pool.connection_class, max_connections=1, **settings))
 
 

@@ -6,7 +6,7 @@ given while every change is heard of. Errors, streams, and what was asked for wi
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Collection
-from hashlib import blake2b
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 
@@ -20,11 +20,14 @@ ANSWER_LIMIT = 256 * 1024
 ENTRY_OVERHEAD = 1500
 """Bytes that keeping an answer costs beside its body and key: headers and objects."""
 
+REMEMBERED = 20_000
+"""Questions that are known to have been asked before, twice over: 64 bits each, and what a set takes for them."""
+
 TAG_OVERHEAD = 300
 """Bytes of a tag and its place in the index."""
 
-ETAG_BYTES = 12
-"""Bytes of the hash in an ETag: two answers of one URL will never share one."""
+ETAG_DIGITS = 24
+"""Hexadecimal digits of an ETag, of a hash that processors have instructions for: two answers never share one."""
 
 KEPT_STATUSES = frozenset({200, 302})
 """Answers that stay the same until a record changes; errors stay out, however often they are asked for."""
@@ -60,7 +63,11 @@ class Answer(Struct, frozen=True, gc=False):
 
 
 class AnswerCache:
-    """An ASGI application that answers from memory what `app` has answered before, as long as it is still so."""
+    """An ASGI application that answers from memory what `app` has answered before, as long as it is still so.
+
+    What is asked for the first time is not kept: keeping costs more than asking the store again, and who walks through
+    all refs once should not drive out what is asked again and again.
+    """
 
     def __init__(self, app: App, wakeups: Wakeups, limit: int) -> None:
         """Keep at most `limit` bytes of answers, those asked for last."""
@@ -68,6 +75,7 @@ class AnswerCache:
         self._wakeups = wakeups
         self._limit = limit
         self._size = 0
+        self._asked = _Asked()
         self._answers: OrderedDict[Key, Answer] = OrderedDict()
         self._keys_of: defaultdict[Tag, set[Key]] = defaultdict(set)
         wakeups.on_change(self._drop)
@@ -111,7 +119,7 @@ class AnswerCache:
         answer = collected.answer(made_from.tags)
         if answer is None:
             return
-        if trusted and made_from.complete and made_from.tags:
+        if self._asked.before(key) and trusted and made_from.complete and made_from.tags:
             self._keep(key, answer, moment)
         await _send(answer, "GET", none_match, send)
 
@@ -152,6 +160,24 @@ class AnswerCache:
                 del self._keys_of[tag]
 
 
+class _Asked:
+    """The questions asked lately, as far as their hashes tell them apart."""
+
+    def __init__(self) -> None:
+        self._lately: set[int] = set()
+        self._earlier: set[int] = set()
+
+    def before(self, key: Key) -> bool:
+        """Tell whether a question has been asked before, and take note of it."""
+        question = hash(key)
+        if question in self._lately:
+            return True
+        if len(self._lately) >= REMEMBERED:
+            self._lately, self._earlier = set(), self._lately
+        self._lately.add(question)
+        return question in self._earlier
+
+
 class _Collected:
     """What an application sends for a GET: held back if it can be kept, else passed on as it comes."""
 
@@ -175,7 +201,7 @@ class _Collected:
         if self._start is None or not self._complete:
             return None
         body = b"".join(self._parts)
-        etag = b'"' + blake2b(body, digest_size=ETAG_BYTES).hexdigest().encode() + b'"'
+        etag = b'"%b"' % sha256(body).hexdigest()[:ETAG_DIGITS].encode()
         headers = (*self._start["headers"], (b"etag", etag), (b"cache-control", b"no-cache"))
         return Answer(status=self._start["status"], headers=headers, body=body, etag=etag, tags=tuple(tags))
 

@@ -1,8 +1,11 @@
 """The application as the handlers see it."""
 
+from functools import cached_property
 from typing import cast
 
-from quart import Quart, current_app
+from quart import Quart, Request, current_app
+from quart.wrappers.base import BaseRequestWebsocket
+from werkzeug.routing import MapAdapter
 
 from shaman.config import Config
 from shaman.distros import Releases
@@ -11,15 +14,32 @@ from shaman.store import Store
 from shaman.web.connection import Connection
 
 
+class Lookup(Request):
+    """A request that works out once to which blueprints it belongs; the framework asks three times."""
+
+    @cached_property
+    def blueprints(self) -> list[str]:
+        """Return the names of the blueprints, the innermost first."""
+        return super().blueprints
+
+
 class Shaman(Quart):
     """A Quart application with what the handlers need beside it."""
 
     asgi_http_class = Connection
+    request_class = Lookup
 
     store: Store
     rotation: Rotation
     settings: Config
     releases: Releases
+
+    def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
+        """Match by path alone: no route depends on the host, so nobody need take it apart."""
+        if request is None:
+            return super().create_url_adapter(request)
+        query = request.query_string.decode("latin-1")
+        return self.url_map.bind("", request.root_path, "", request.scheme, request.method, request.path, query)
 
 
 def shaman() -> Shaman:

@@ -17,20 +17,18 @@ from shaman.store.repos import Outcome, Pattern
 from shaman.times import format_time
 from shaman.web.auth import check_may_write
 from shaman.web.context import shaman
-from shaman.web.responses import check_no_parameters, encoded_response, json_body, json_response
+from shaman.web.responses import check_no_parameters, json_body, json_response
 
 blueprint = Blueprint("repos", __name__, url_prefix="/repos")
 
 RULES = PostRules(required=("ref", "sha1", "distro", "distro_version", "url", "arch"), archs_replace=True)
 NOTHING = "nothing of that name is built; ?status=any shows what is not ready, too"
 
-_encode = msgspec.json.Encoder().encode
-_BEHIND_ARCH = len(b'{"arch":""')
 _posted = msgspec.json.Decoder(PostedRepo)
 
 
 class RepoObject(Struct, frozen=True, kw_only=True):
-    """A repo of this dialect: for one arch, told first, as the rest is encoded once for all of a record."""
+    """A repo of this dialect, for one arch."""
 
     arch: str
     project: str
@@ -114,14 +112,7 @@ async def post_repo(project: str) -> Response:
 def repo_objects(built: Iterable[Built]) -> Response:
     """Answer with a list of repos."""
     releases = shaman().releases
-    rests: dict[int, bytes] = {}
-    objects = []
-    for item in built:
-        rest = rests.get(item.repo.id)
-        if rest is None:
-            rest = rests[item.repo.id] = _encode(repo_object(item.repo, "", releases))[_BEHIND_ARCH:]
-        objects.append(b'{"arch":' + _encode(item.arch) + rest)
-    return encoded_response(b"[" + b",".join(objects) + b"]")
+    return json_response([repo_object(item.repo, item.arch, releases) for item in built])
 
 
 def repo_object(repo: Repo, arch: str, releases: Releases) -> RepoObject:
