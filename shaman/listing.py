@@ -88,6 +88,8 @@ async def find(store: Store, filters: Filters) -> AsyncIterator[list[Repo]]:
 
 async def _find_at_once(store: Store, filters: Filters, patterns: Sequence[Pattern], project: str) -> list[Repo] | None:
     """Find the repos of a project that match in one question; None if they may be too many for one."""
+    if filters.ref and filters.sha1:
+        return await store.repos.find_sha1(project, filters.ref, filters.sha1, patterns)
     if filters.sha1:
         repos = await store.repos.find_everywhere(project, filters.sha1)
         return [repo for repo in repos if filters.matches(repo, patterns)]

@@ -1,9 +1,13 @@
 """Times as text and back; inside they are integers, microseconds since 1970, UTC."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
 from shaman.errors import Invalid
+
+REMEMBERED = 4096
+"""Seconds whose text is remembered: what is built together is told together, and again."""
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - all times are UTC, and writing a zone takes time
 
@@ -27,5 +31,11 @@ def parse_time(name: str, text: str) -> int:
 
 def format_time(microseconds: int, separator: Literal["T", " "] = "T") -> str:
     """Return the RFC 3339 text of a time, always six decimals; with a blank between, the zone is left out."""
-    text = (_EPOCH + timedelta(0, 0, microseconds)).isoformat(separator, "microseconds")
-    return text + "Z" if separator == "T" else text
+    seconds, rest = divmod(microseconds, 1_000_000)
+    zone = "Z" if separator == "T" else ""
+    return f"{_second(seconds, separator)}.{rest:06d}{zone}"
+
+
+@lru_cache(REMEMBERED)
+def _second(seconds: int, separator: str) -> str:
+    return (_EPOCH + timedelta(0, seconds)).isoformat(separator)
