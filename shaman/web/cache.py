@@ -96,10 +96,8 @@ class AnswerCache:
         answer = self._find(key)
         if answer is not None:
             await _send(answer, scope["method"], none_match, send)
-        elif scope["method"] == "GET":
-            await self._make(key, none_match, scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await self._make(key, none_match, scope, receive, send)
 
     def _find(self, key: Key) -> Answer | None:
         answer = self._answers.get(key)
@@ -113,7 +111,8 @@ class AnswerCache:
         collected = _Collected(send)
         token = reading.set(made_from)
         try:
-            await self._app(scope, receive, collected.send)
+            # What answers a GET answers a HEAD: only who sends it leaves the body out.
+            await self._app(scope | {"method": "GET"}, receive, collected.send)
         finally:
             reading.reset(token)
         answer = collected.answer(made_from.tags)
@@ -121,7 +120,7 @@ class AnswerCache:
             return
         if self._asked.before(key) and trusted and made_from.complete and made_from.tags:
             self._keep(key, answer, moment)
-        await _send(answer, "GET", none_match, send)
+        await _send(answer, scope["method"], none_match, send)
 
     def _keep(self, key: Key, answer: Answer, moment: int) -> None:
         tags = answer.tags

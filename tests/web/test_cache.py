@@ -191,13 +191,15 @@ async def test_an_unchanged_answer_is_a_304(worker: Worker, path: str) -> None:
 
 
 async def test_a_head_is_answered_from_memory(worker: Worker) -> None:
-    """HEAD has the headers of GET and no body."""
+    """HEAD has the headers of GET and no body, from memory and before."""
     await worker.post()
     await worker.settle()
-    answer = await worker.keep("/search/ceph/main/")
+    first = await worker.http.head("/search/ceph/main/")
+    answer = await worker.get("/search/ceph/main/")
     trips = worker.trips
     head = await worker.http.head("/search/ceph/main/")
     assert (head.headers, head.content, worker.trips) == (answer.headers, b"", trips)
+    assert (first.headers, first.content) == (answer.headers, b"")
 
 
 @pytest.mark.parametrize(
