@@ -21,6 +21,7 @@ from shaman.store.connection import ask
 from shaman.store.names import newest_names
 from shaman.store.repos import WRITE_ATTEMPTS, Outcome
 from shaman.store.scripts import Scripts
+from shaman.store.turns import Turns
 from shaman.store.wakeups import Tag, Wakeups, named, tags_of
 
 _decoder = msgspec.json.Decoder(Build)
@@ -45,6 +46,7 @@ class Builds:
         self._build_scripts = build_scripts
         self._releases = releases
         self._wakeups = wakeups
+        self._turns = Turns()
 
     async def put(self, project: str, posted: PostedBuild) -> tuple[Outcome, Build]:
         """Merge `posted` into the build of its identity, or into a queued one that waits for it, and write that.
@@ -54,13 +56,14 @@ class Builds:
         """
         new = new_build(project, posted, self._releases)
         wanted = wanted_by(new)
-        for _ in range(WRITE_ATTEMPTS):
-            opened = await self._build_scripts.open_build(project, wanted)
-            old = _decoder.decode(opened.document) if opened.document else None
-            merged = merge_build(old, posted, project=project, releases=self._releases, now=opened.now)
-            written = await self._write(wanted, opened, old, merged)
-            if written:
-                return written
+        async with self._turns.take((project, wanted.digest)):
+            for _ in range(WRITE_ATTEMPTS):
+                opened = await self._build_scripts.open_build(project, wanted)
+                old = _decoder.decode(opened.document) if opened.document else None
+                merged = merge_build(old, posted, project=project, releases=self._releases, now=opened.now)
+                written = await self._write(wanted, opened, old, merged)
+                if written:
+                    return written
         raise Unavailable("the build is being written by too many at once")
 
     async def delete(self, project: str, number: int) -> None:

@@ -21,6 +21,7 @@ from shaman.store.connection import ask
 from shaman.store.names import newest_names
 from shaman.store.scripts import Kind, Scripts
 from shaman.store.swaps import swap_of
+from shaman.store.turns import Turns
 from shaman.store.wakeups import Tag, Wakeups, named, tags_of
 
 WRITE_ATTEMPTS = 64
@@ -76,6 +77,7 @@ class Repos:
         self._scripts = scripts
         self._releases = releases
         self._wakeups = wakeups
+        self._turns = Turns()
 
     async def put(self, project: str, posted: PostedRepo, rules: PostRules) -> tuple[Outcome, Repo | None]:
         """Merge `posted` into the record of its identity and write it: one read and one script call.
@@ -84,6 +86,12 @@ class Repos:
         Raises Invalid for a missing field, Unavailable if the store is away.
         """
         digest = keys.digest(*repo_identity(project, posted, self._releases))
+        async with self._turns.take((project, digest)):
+            return await self._put(project, digest, posted, rules)
+
+    async def _put(
+        self, project: str, digest: bytes, posted: PostedRepo, rules: PostRules
+    ) -> tuple[Outcome, Repo | None]:
         for _ in range(WRITE_ATTEMPTS):
             opened = await self._scripts.open_repo(project, digest)
             old = _decoder.decode(opened.document) if opened.document else None

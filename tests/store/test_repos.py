@@ -245,6 +245,18 @@ async def test_concurrent_writers_of_one_record_all_succeed(store: Store) -> Non
     assert sorted(repo.archs) == sorted(["x86_64", *(f"arch{number}" for number in range(30))])
 
 
+async def test_a_crowd_of_writers_of_one_record_in_two_processes_gets_through(server_url: str) -> None:
+    """Nobody is sent away because others write the same record."""
+    stores = [Store(connect(server_url, 16), CONFIG, RELEASES) for _ in range(2)]
+    await stores[0]._client.flushall()  # noqa: SLF001
+    url = "https://chacra/1/"
+    await asyncio.gather(*(put(stores[number % 2], chacra_url=url, extra={"number": number}) for number in range(300)))
+    [repo] = await stores[0].repos.find_sha1("ceph", "main", "a1", [READY])
+    assert repo.extra["number"] in range(300)
+    for store in stores:
+        await store.close()
+
+
 async def test_a_script_that_the_client_sends_twice_writes_once(store: Store, redis: Any) -> None:
     """Whatever the connection does, a write is one record and one event."""
     swap = store.repos._scripts.swap_repo  # noqa: SLF001
