@@ -33,7 +33,7 @@ KEPT_STATUSES = frozenset({200, 302})
 """Answers that stay the same until a record changes; errors stay out, however often they are asked for."""
 
 BODY_HEADERS = frozenset({b"content-length", b"content-type"})
-"""Headers that a 304 has not."""
+"""Headers that a 304 has not; the framework sends names in lower case."""
 
 Message = dict[str, Any]
 Scope = dict[str, Any]
@@ -207,7 +207,7 @@ class _Collected:
 
 def _is_short(start: Message) -> bool:
     """Tell whether an answer is of a kind and length that is kept: a stream does not say its length beforehand."""
-    headers = {name.lower(): value for name, value in start["headers"]}
+    headers = dict(start["headers"])
     short = int(headers.get(b"content-length", ANSWER_LIMIT + 1)) <= ANSWER_LIMIT
     return short and start["status"] in KEPT_STATUSES and b"cache-control" not in headers
 
@@ -216,12 +216,14 @@ async def _send(answer: Answer, method: str, none_match: bytes, send: Send) -> N
     status, headers, body = answer.status, answer.headers, answer.body
     if none_match and answer.status == HTTPStatus.OK and _matches(none_match, answer.etag):
         status, body = HTTPStatus.NOT_MODIFIED, b""
-        headers = tuple((name, value) for name, value in headers if name.lower() not in BODY_HEADERS)
+        headers = tuple(header for header in headers if header[0] not in BODY_HEADERS)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
 
 def _matches(none_match: bytes, etag: bytes) -> bool:
     """Compare weakly, as RFC 9110 says for If-None-Match."""
+    if none_match == etag:
+        return True
     named = {name.strip().removeprefix(b"W/") for name in none_match.split(b",")}
     return etag in named or b"*" in named
