@@ -8,6 +8,9 @@ from shaman.errors import Invalid
 
 Body = TypeVar("Body")
 
+any_object = msgspec.json.Decoder(dict[str, Any])
+"""Reads an object of which nobody knows yet what it should be."""
+
 
 def decode_body(data: bytes | str, decoder: msgspec.json.Decoder[Body]) -> Body:
     """Return `data` as the decoder's type. Raises Invalid naming the field and what it should be."""

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from shaman.checks import check_text
-from shaman.decoding import decode_body
+from shaman.decoding import any_object, decode_body
 from shaman.distros import Releases
 from shaman.errors import Invalid
 from shaman.lines import build_line, node_line, read_build, read_node, read_repo, repo_line
@@ -19,7 +19,6 @@ BATCH = 250
 """Records written in one round trip: about 20 ms of the store's time in small parts, as each is a script of its own."""
 
 _encoder = msgspec.json.Encoder()
-_any_object = msgspec.json.Decoder(dict[str, Any])
 
 
 async def export(store: Store, releases: Releases, projects: Iterable[str]) -> AsyncIterator[bytes]:
@@ -57,7 +56,7 @@ class Import:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 try:
-                    await self.add(decode_body(line, _any_object))
+                    await self.add(decode_body(line, any_object))
                 except Invalid as error:
                     self.refuse(f"line {number}", error)
             yield len(line)

@@ -1,12 +1,9 @@
 """`/api/builds/`: what is being built, level by level, and the POST of the builders."""
 
-from typing import Any
-
-import msgspec
 from quart import Blueprint, Response, request
 
 from shaman.checks import check_posted_build, check_text
-from shaman.decoding import decode_body, read_as
+from shaman.decoding import any_object, decode_body, read_as
 from shaman.errors import NotFound
 from shaman.models import PostedBuild
 from shaman.web.api.objects import build_object
@@ -15,8 +12,6 @@ from shaman.web.context import shaman
 from shaman.web.responses import check_no_parameters, json_response
 
 blueprint = Blueprint("builds", __name__, url_prefix="/builds")
-
-_any_object = msgspec.json.Decoder(dict[str, Any])
 
 
 @blueprint.get("/")
@@ -56,7 +51,7 @@ async def post_build(project: str) -> Response:
     """Add or update a build, or take over the queued one that waits for it. A null says nothing."""
     check_may_write(project)
     check_text("project", project)
-    body = decode_body(await request.get_data(), _any_object)
+    body = decode_body(await request.get_data(), any_object)
     posted = read_as(PostedBuild, {name: value for name, value in body.items() if value is not None})
     check_posted_build(posted)
     await shaman().store.builds.put(project, posted)

@@ -4,11 +4,10 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, unquote
 
-import msgspec
 from quart import Blueprint, Response, request
 
 from shaman.checks import check_posted_repo, check_text
-from shaman.decoding import decode_body, read_as
+from shaman.decoding import any_object, decode_body, read_as
 from shaman.distros import canonical_arch
 from shaman.errors import Invalid, NotFound, NotReady
 from shaman.merge import PostRules
@@ -43,7 +42,6 @@ _KEPT = (
 _URL_MARKS = "%/:?#[]@!$&'()*+,;=~"
 """What stays as it is in a URL that was posted: what separates its parts, and what its sender has quoted."""
 
-_any_object = msgspec.json.Decoder(dict[str, Any])
 
 SHA1 = "/<name:project>/<name:ref>/<name:sha1>"
 VERSION = SHA1 + "/<name:distro>/<name:version>"
@@ -144,7 +142,7 @@ async def post_repo(project: str) -> Response:
     check_may_write(project)
     check_no_parameters()
     check_text("project", project)
-    body = decode_body(await request.get_data(), _any_object)
+    body = decode_body(await request.get_data(), any_object)
     posted = _deletion(body) if body.get("status") == DELETED else _posted(body)
     check_posted_repo(posted)
     await shaman().store.repos.put(project, posted, RULES)
