@@ -381,3 +381,18 @@ async def test_one_connection_is_enough(server_url: str) -> None:
         listening.cancel()
         await asyncio.wait({listening}, timeout=0.1)
     await store.close()
+
+
+@pytest.mark.parametrize("status", ["ready", "failed", None])
+async def test_the_newest_of_cells_of_any_length_is_found(store: Store, status: str | None) -> None:
+    """Cells of one row and of many, in any order, are each told once and by their newest."""
+    lengths = [1, 40, 1, 2, 31, 33, 70, 1, 1, 32]
+    newest = {}
+    for turn in range(max(lengths)):
+        for number, length in enumerate(lengths):
+            if turn < length:
+                repo = await put(store, sha1=f"s{turn}", flavor=f"f{number}", status=("ready", "failed")[number % 2])
+                newest[repo.flavor] = repo
+    _, found = await store.repos.find_newest("ceph", "main", status, [Pattern(status=status)])
+    expected = [repo for repo in newest.values() if status in {None, repo.status}]
+    assert found == sorted(expected, key=lambda repo: (repo.modified, repo.id), reverse=True)

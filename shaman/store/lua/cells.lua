@@ -19,20 +19,28 @@ local function matches(cell_parts, term)
 end
 
 -- Calls visit(cell, its parts, the id of its newest repo) for each cell of a ref; only those of one status, unless ''.
--- One jump per cell: the greatest row below the cell visited last is the newest of the cell before it.
+-- The rows of a cell stand together, the newest last. Most refs have few rows, which are read together; where a cell has
+-- many, one jump per cell: the greatest row below the cell visited last is the newest of the cell before it.
 local TIME = string.len('/0001700000000000')
+local TOGETHER = 32
 local function each_cell(cells, status, visit)
-  local below = status == '' and '+' or '(' .. status .. '0'
-  while true do
-    local row = redis.call('ZRANGE', cells, below, '-', 'BYLEX', 'REV', 'LIMIT', 0, 1)[1]
-    if not row then return end
-    local behind = string.find(row, '/%d+$')
-    local cell = string.sub(row, 1, behind - TIME - 1)
-    local cell_parts = parts_of(cell)
-    if status ~= '' and cell_parts[1] ~= status then return end
-    visit(cell, cell_parts, string.sub(row, behind + 1))
-    below = '(' .. cell .. '/'
-  end
+  local below, count = status == '' and '+' or '(' .. status .. '0', TOGETHER
+  repeat
+    local rows = redis.call('ZRANGE', cells, below, '-', 'BYLEX', 'REV', 'LIMIT', 0, count)
+    local last, visited = nil, 0
+    for _, row in ipairs(rows) do
+      local behind = string.find(row, '/%d+$')
+      local cell = string.sub(row, 1, behind - TIME - 1)
+      if cell ~= last then
+        local cell_parts = parts_of(cell)
+        if status ~= '' and cell_parts[1] ~= status then return end
+        visit(cell, cell_parts, string.sub(row, behind + 1))
+        last, visited = cell, visited + 1
+      end
+    end
+    if #rows < count then return end
+    below, count = '(' .. last .. '/', visited > 1 and TOGETHER or 1
+  until false
 end
 
 -- Appends the documents of `ids` to `answer`, a thousand at a time, as unpack() has a limit.
