@@ -111,8 +111,7 @@ class AnswerCache:
         collected = _Collected(send)
         token = reading.set(made_from)
         try:
-            # What answers a GET answers a HEAD: only who sends it leaves the body out.
-            await self._app(scope | {"method": "GET"}, receive, collected.send)
+            await self._app(scope, receive, collected.send)
         finally:
             reading.reset(token)
         answer = collected.answer(made_from.tags)
