@@ -23,7 +23,8 @@ class Connection(ASGIHTTPConnection):
     """One request. Where no body comes nobody waits for one, and a whole answer is one message.
 
     The framework has one task wait for the body and for the client to go, and another one answer, which costs as much
-    as a lookup. Only a stream has to know that its client has gone.
+    as a lookup. Only a stream has to know that its client has gone. HTTP/1 says beforehand whether a body comes, HTTP/2
+    does not.
     """
 
     def __init__(self, app: Quart, scope: HTTPScope) -> None:
@@ -33,7 +34,7 @@ class Connection(ASGIHTTPConnection):
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Answer the request."""
-        if has_body(cast("dict[str, Any]", self.scope)):
+        if not self.scope["http_version"].startswith("1") or has_body(cast("dict[str, Any]", self.scope)):
             await super().__call__(receive, send)
             return
         self._unheard = receive

@@ -99,3 +99,11 @@ async def test_a_whole_answer_is_one_message(headers: Sequence[tuple[bytes, byte
     await _app(asyncio.Event())(client.scope, client.receive, client.send)
     start, end = client.told
     assert (start["status"], end["body"], end["more_body"]) == (200, body, False)
+
+
+async def test_a_body_that_nobody_has_announced_is_read() -> None:
+    """HTTP/2 needs no header for a body."""
+    client = Client(WITH_BODY)
+    client.scope |= {"method": "POST", "http_version": "2", "headers": []}
+    await _app(asyncio.Event())(client.scope, client.receive, client.send)
+    assert b"".join(message.get("body", b"") for message in client.told) == b"body"
