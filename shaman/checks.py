@@ -26,7 +26,7 @@ DEPTH_LIMIT = 64
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHA1 = re.compile(r"[A-Za-z0-9]{1,64}")
-_NOWHERE = re.compile(r"(https?:)?/*", re.IGNORECASE)
+_WEB = re.compile(r"https?://", re.IGNORECASE)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z0-9-]+:\d{1,5}(/|$)|localhost:\d{1,5}(/|$)")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -57,15 +57,23 @@ def check_url(name: str, text: str) -> None:
         raise Invalid(f"{name}: longer than {URL_LIMIT} characters")
     if _CONTROL.search(text) or text != text.strip():
         raise Invalid(f"{name}: has control characters or blanks around it")
+    if not text:
+        return
+    scheme = _SCHEME.match(text)
+    if scheme and not _WEB.match(text) and not _HOST_AND_PORT.match(text):
+        raise Invalid(f"{name}: must be an http:// or https:// URL, not {scheme[1]}:")
     try:
-        urlsplit(text)
+        place = urlsplit(whole_url(text)).netloc
     except ValueError as error:
         raise Invalid(f"{name}: is not a URL ({error})") from None
-    if text and _NOWHERE.fullmatch(text):
+    if not place:
         raise Invalid(f"{name}: is not a URL (it names no host)")
-    scheme = _SCHEME.match(text)
-    if scheme and scheme[1].lower() not in {"http", "https"} and not _HOST_AND_PORT.match(text):
-        raise Invalid(f"{name}: must be an http or https URL, not {scheme[1]}:")
+    check_host(f"{name}: its host", place)
+
+
+def whole_url(text: str) -> str:
+    """Return a URL by https if `text` names no scheme."""
+    return text if _WEB.match(text) else "https://" + text.removeprefix("//")
 
 
 def check_host(name: str, text: str) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote
 
 from quart import Blueprint, Response, request
 
-from shaman.checks import check_posted_repo, check_text
+from shaman.checks import check_posted_repo, check_text, check_url, whole_url
 from shaman.decoding import any_object, decode_body, read_as
 from shaman.distros import canonical_arch
 from shaman.errors import Invalid, NotFound, NotReady
@@ -225,13 +225,19 @@ async def _check_project(project: str) -> None:
 
 def _redirect(found: list[Repo], field: str, tail: str, name: str) -> Response:
     """Redirect into the newest repo that says where it is, by https where it names no scheme."""
-    urls = [with_slash(getattr(repo, field)) for repo in found if getattr(repo, field)]
+    urls = [with_slash(url) for url in (getattr(repo, field) for repo in found) if _leads_somewhere(url)]
     if not urls:
         raise NotReady(f"no repository is ready for: {name}")
-    url = urls[0]
-    if not url.lower().startswith(("http://", "https://")):
-        url = "https://" + url.lstrip("/")
-    url = quote(url, safe=_URL_MARKS)
+    url = quote(whole_url(urls[0]), safe=_URL_MARKS)
     response = Response(f"# {url}{tail}\n", HTTPStatus.FOUND, content_type="text/plain; charset=utf-8")
     response.headers["Location"] = url + tail
     return response
+
+
+def _leads_somewhere(url: str) -> bool:
+    """Tell whether a POST could say so: a record may have come by an import under older rules."""
+    try:
+        check_url("url", url)
+    except Invalid:
+        return False
+    return bool(url)
