@@ -15,6 +15,7 @@ from shaman.web import api, health, nodes, paths, problems, repos, search
 from shaman.web.cache import AnswerCache
 from shaman.web.context import Shaman
 from shaman.web.drain import answer_after_body
+from shaman.web.logins import FailedLogins
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a body: a repo with a generous `extra` has a few thousand."""
@@ -27,6 +28,7 @@ def create_app(config: Config, store: Store, releases: Releases) -> Shaman:
     """Return the application that serves `store`. It closes the store when it ends."""
     app = Shaman("shaman", static_folder=None)
     app.settings, app.store, app.releases = config, store, releases
+    app.failed_logins = FailedLogins()
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     app.config["BODY_TIMEOUT"] = BODY_WAIT
     app.url_map.strict_slashes = False

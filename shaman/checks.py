@@ -61,7 +61,7 @@ def check_url(name: str, text: str) -> None:
         return
     scheme = _SCHEME.match(text)
     if scheme and not _WEB.match(text) and not _HOST_AND_PORT.match(text):
-        raise Invalid(f"{name}: must be an http:// or https:// URL, not {scheme[1]}:")
+        raise Invalid(f"{name}: must be an http or https URL, not {scheme[1]}:")
     try:
         place = urlsplit(whole_url(text)).netloc
     except ValueError as error:

@@ -17,6 +17,7 @@ from shaman.errors import Invalid
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=1024)]
+Hops = Annotated[int, Meta(ge=0, le=16)]
 Seconds = Annotated[float, Meta(gt=0, le=24 * 3600)]
 Engine = Literal["hypercorn", "granian"]
 KeyHash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -25,7 +26,8 @@ KeyHash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[server]`: where the service listens, with how many processes, and where its own data is.
 
-    `engine` is what speaks HTTP in each of them.
+    `engine` is what speaks HTTP in each of them. `trusted_proxies` is how many routers stand in front, each of which
+    adds to X-Forwarded-For; nobody must come in but through them.
     """
 
     host: str = "127.0.0.1"
@@ -33,6 +35,7 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     workers: Count = 1
     data_dir: str = "var"
     engine: Engine = "hypercorn"
+    trusted_proxies: Hops = 0
 
 
 class RedisSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

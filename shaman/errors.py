@@ -21,6 +21,18 @@ class Unauthorized(ShamanError):
     """The credentials are missing, malformed, wrong, or not for this project."""
 
 
+class WrongLogin(Unauthorized):
+    """The credentials are whole, and those of nobody."""
+
+
+class TooManyTries(ShamanError):
+    """Too many logins have failed; `after` is the seconds until it may be tried again."""
+
+    def __init__(self, text: str, after: int) -> None:
+        super().__init__(text)
+        self.after = after
+
+
 class NotFound(ShamanError):
     """Nothing of that name is in the registry."""
 

@@ -4,11 +4,13 @@ import asyncio
 import base64
 import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from ipaddress import IPv4Address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +23,7 @@ from hypercorn.config import Config as HypercornConfig
 from redis.asyncio import Redis
 
 from shaman.app import create_app
-from shaman.config import Auth, Config, User, hash_key
+from shaman.config import Auth, Config, Server, User, hash_key
 from shaman.distros import Releases
 from shaman.store import Store
 from shaman.store.connection import connect
@@ -32,6 +34,7 @@ RELEASES = Releases()
 
 CONFIG = Config(
     chacra_nodes=("https://chacra01.ceph.com", "https://chacra02.ceph.com", "https://chacra03.ceph.com"),
+    server=Server(trusted_proxies=1),
     auth=Auth(
         users=(
             User(name="builder", key_sha256=hash_key("secret")),
@@ -42,6 +45,8 @@ CONFIG = Config(
 
 CONFIG_TOML = f"""
 chacra_nodes = {list(CONFIG.chacra_nodes)}
+[server]
+trusted_proxies = 1
 [[auth.users]]
 name = "builder"
 key_sha256 = "{hash_key("secret")}"
@@ -123,6 +128,11 @@ async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
 def store(redis: Redis) -> Store:
     """Return an empty store of each kind."""
     return Store(redis, CONFIG, RELEASES)
+
+
+def own_address() -> dict[str, str]:
+    """Return the header that gives a client an address of its own: others may fail to log in as often as they like."""
+    return {"X-Forwarded-For": str(IPv4Address(secrets.randbits(32)))}
 
 
 def free_port() -> int:
@@ -222,7 +232,7 @@ async def http(request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClien
     """Return a client of an empty service, in each of the WAYS."""
     async with (
         serving(request.param, request) as url,
-        httpx.AsyncClient(base_url=url, auth=("builder", "secret")) as client,
+        httpx.AsyncClient(base_url=url, auth=("builder", "secret"), headers=own_address()) as client,
     ):
         yield client
 

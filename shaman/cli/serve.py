@@ -26,6 +26,7 @@ LOCAL_USER = "shaman"
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for any free one [PORT].")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Worker processes [WEB_CONCURRENCY].")
 @click.option("--server", "engine", type=click.Choice(get_args(Engine)), help="What speaks HTTP; granian is an extra.")
+@click.option("--trusted-proxies", type=click.IntRange(0, 16), help="Routers in front that add to X-Forwarded-For.")
 @click.option("--data-dir", help="Folder of the private server [SHAMAN_DATA_DIR].")
 @click.option("--ephemeral", is_flag=True, help="Keep everything in memory and lose it at the end.")
 @click.option("--local-key", is_flag=True, help="Without credentials, make a key once and keep it in the data folder.")
@@ -35,12 +36,14 @@ def serve_command(
     port: int | None,
     workers: int | None,
     engine: str | None,
+    trusted_proxies: int | None,
     data_dir: str | None,
     ephemeral: bool,  # noqa: FBT001 - click passes by name
     local_key: bool,  # noqa: FBT001 - click passes by name
 ) -> None:
     """Serve the registry."""
     options = {"host": host, "port": port, "workers": workers, "engine": engine, "data_dir": data_dir}
+    options["trusted_proxies"] = trusted_proxies
     config = load(config_file)
     config = replace(config, server=replace(config.server, **{k: v for k, v in options.items() if v is not None}))
     check_engine(config.server.engine)

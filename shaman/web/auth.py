@@ -2,13 +2,15 @@
 
 import binascii
 import hmac
+import time
 from base64 import b64decode
 
 from quart import request
 
 from shaman.config import User, hash_key
-from shaman.errors import Unauthorized
+from shaman.errors import Unauthorized, WrongLogin
 from shaman.web.context import shaman
+from shaman.web.logins import client_address
 
 _NOBODY = User(name="nobody", key_sha256="0" * 64)
 
@@ -21,8 +23,23 @@ def check_may_write(project: str | None) -> None:
 
 
 def check_is_known() -> User:
-    """Return the user whose credentials the request has. Raises Unauthorized if there is none."""
-    return authenticate(request.headers.get("Authorization"), shaman().settings.auth.users)
+    """Return the user whose credentials the request has.
+
+    Raises Unauthorized if there is none, TooManyTries if too many wrong ones came from the address of the client.
+    """
+    header, failed = request.headers.get("Authorization"), shaman().failed_logins
+    if header and failed:
+        failed.check(_address(), time.monotonic())
+    try:
+        return authenticate(header, shaman().settings.auth.users)
+    except WrongLogin:
+        failed.add(_address(), time.monotonic())
+        raise
+
+
+def _address() -> str:
+    proxies = shaman().settings.server.trusted_proxies
+    return client_address(request.remote_addr or "", request.headers.getlist("X-Forwarded-For"), proxies)
 
 
 def authenticate(header: str | None, users: tuple[User, ...]) -> User:
@@ -32,7 +49,7 @@ def authenticate(header: str | None, users: tuple[User, ...]) -> User:
     name, key = _credentials(header)
     known = next((user for user in users if user.name == name), _NOBODY)
     if not hmac.compare_digest(hash_key(key), known.key_sha256) or known is _NOBODY:
-        raise Unauthorized("the user or the key is wrong")
+        raise WrongLogin("the user or the key is wrong")
     return known
 
 

@@ -12,6 +12,7 @@ from shaman.distros import Releases
 from shaman.rotation import Rotation
 from shaman.store import Store
 from shaman.web.connection import Connection
+from shaman.web.logins import FailedLogins
 
 
 class Lookup(Request):
@@ -31,6 +32,7 @@ class Shaman(Quart):
 
     store: Store
     rotation: Rotation
+    failed_logins: FailedLogins
     settings: Config
     releases: Releases
 

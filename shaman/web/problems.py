@@ -21,6 +21,8 @@ STATUSES: dict[type[errors.ShamanError], HTTPStatus] = {
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.WrongType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.Unauthorized: HTTPStatus.UNAUTHORIZED,
+    errors.WrongLogin: HTTPStatus.UNAUTHORIZED,
+    errors.TooManyTries: HTTPStatus.TOO_MANY_REQUESTS,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.NotReady: HTTPStatus.GATEWAY_TIMEOUT,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -92,7 +94,10 @@ async def handle_shaman_error(error: errors.ShamanError) -> Response:
     """Answer an error of the registry."""
     if isinstance(error, errors.Unavailable):
         _log.warning("%s", error)
-    return problem(STATUSES[type(error)], str(error))
+    response = problem(STATUSES[type(error)], str(error))
+    if isinstance(error, errors.TooManyTries):
+        response.headers["Retry-After"] = str(error.after)
+    return response
 
 
 async def handle_http_error(error: HTTPException) -> Response:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.conformance.api import Api
-from tests.conftest import WAYS, serving
+from tests.conftest import WAYS, own_address, serving
 
 # The one way when --base-url is given.
 FOREIGN = "foreign"
@@ -55,7 +55,7 @@ async def http(request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClien
         else:
             url = await stack.enter_async_context(serving(request.param, request))
         # Seconds; as long as the client of the daily dump waits.
-        client = httpx.AsyncClient(base_url=url, auth=(user, key), timeout=28)
+        client = httpx.AsyncClient(base_url=url, auth=(user, key), timeout=28, headers=own_address())
         yield await stack.enter_async_context(client)
 
 

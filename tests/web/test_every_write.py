@@ -6,16 +6,16 @@ A route that is added is in these tests without a line here, and fails them unti
 import contextlib
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
-from redis.asyncio import Redis
 
 from shaman.app import create_app
 from shaman.store import Store, keys
 from tests.conformance.api import Api, build_body, repo_body
-from tests.conftest import CONFIG, RELEASES, backend, basic, served
+from tests.conftest import CONFIG, RELEASES, backend, basic, own_address, served
 from tests.web.api.test_bad_input import assert_comments, assert_error
 from tests.web.test_bad_input import assert_problem
 
@@ -71,7 +71,7 @@ def assert_refused(response: httpx.Response, status: int = 401) -> None:
 class Registry:
     """A service with a few records, and its store beside it."""
 
-    def __init__(self, http: httpx.AsyncClient, redis: Redis) -> None:
+    def __init__(self, http: httpx.AsyncClient, redis: Any) -> None:
         """Look at both sides."""
         self.http = http
         self._redis = redis
@@ -85,7 +85,7 @@ class Registry:
         self, method: str, path: str, authorization: str, body: bytes = b"{}", accept: str = "*/*"
     ) -> httpx.Response:
         """Send a request with these credentials and no others."""
-        headers = {"Authorization": authorization, "Accept": accept, "Content-Type": "application/json"}
+        headers = {"Authorization": authorization, "Accept": accept, "Content-Type": "application/json"} | own_address()
         if not authorization:
             del headers["Authorization"]
         return await self.http.send(self.http.build_request(method, path, content=body, headers=headers), auth=None)
