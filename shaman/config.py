@@ -44,6 +44,10 @@ class RedisSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     url: str = ""
     connections: Count = 16
 
+    def __repr__(self) -> str:
+        """Leave out the URL, as it may hold a password."""
+        return f"RedisSettings(url=..., connections={self.connections})"
+
 
 class User(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[[auth.users]]`: who may write; `projects` limits to those named, `key_sha256` is the hex hash of the key."""
@@ -51,6 +55,10 @@ class User(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, pattern="^[^:]*$")]
     key_sha256: KeyHash
     projects: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        """Leave out the hash, as a short key can be found from it."""
+        return f"User(name={self.name!r}, key_sha256=..., projects={self.projects})"
 
 
 class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
