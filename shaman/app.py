@@ -11,7 +11,7 @@ from shaman.distros import Releases
 from shaman.errors import ShamanError
 from shaman.rotation import Rotation
 from shaman.store import Store
-from shaman.web import api, health, nodes, paths, problems, repos, search
+from shaman.web import api, heads, health, nodes, paths, problems, repos, search
 from shaman.web.cache import AnswerCache
 from shaman.web.context import Shaman
 from shaman.web.drain import answer_after_body
@@ -36,7 +36,7 @@ def create_app(config: Config, store: Store, releases: Releases) -> Shaman:
     app.url_map.converters |= {"name": paths.NameConverter, "tail": paths.TailConverter}
     for room in (repos, search, nodes, health, api):
         app.register_blueprint(room.blueprint)
-    app.before_request(paths.check_url)
+    app.before_request(heads.check_head)
     app.register_error_handler(ShamanError, problems.handle_shaman_error)
     app.register_error_handler(HTTPException, problems.handle_http_error)
     app.register_error_handler(Exception, problems.handle_bug)

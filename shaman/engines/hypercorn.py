@@ -3,15 +3,30 @@
 import asyncio
 import socket
 
+import h11
+from hypercorn import protocol
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
+from hypercorn.protocol.h11 import H11Protocol
 
 from shaman.engines import BACKLOG, DRAIN, REQUEST_LINE_LIMIT
 from shaman.web.context import Shaman
 
 
+class _Http1(H11Protocol):
+    """HTTP/1.1 and nothing else.
+
+    A router that lets an upgrade to HTTP/2 pass would see no more of what is asked, nor add X-Forwarded-For. Hypercorn
+    has no setting for it, so this depends on names of its own; a test asks for the upgrade.
+    """
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Stay."""
+
+
 async def serve(app: Shaman, listener: socket.socket, stop: asyncio.Event) -> None:
     """Be an engine."""
+    protocol.H11Protocol = _Http1  # type: ignore[attr-defined]
     settings = Config()
     settings.bind = [f"fd://{listener.detach()}"]  # hypercorn closes it when it stops to listen
     settings.backlog = BACKLOG

@@ -32,6 +32,9 @@ ETAG_DIGITS = 24
 KEPT_STATUSES = frozenset({200, 302})
 """Answers that stay the same until a record changes; errors stay out, however often they are asked for."""
 
+NEVER_KEPT = frozenset({b"authorization", b"transfer-encoding"})
+"""Headers of a question that is not answered from memory: the application looks at what they say."""
+
 BODY_HEADERS = frozenset({b"content-length", b"content-type"})
 """Headers that a 304 has not; the framework sends names in lower case."""
 
@@ -87,7 +90,7 @@ class AnswerCache:
             return
         none_match = b""
         for name, value in scope["headers"]:
-            if name == b"authorization":
+            if name in NEVER_KEPT:
                 await self._app(scope, receive, send)
                 return
             if name == b"if-none-match":

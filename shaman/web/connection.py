@@ -43,6 +43,7 @@ class Connection(ASGIHTTPConnection):
         await self.handle_request(request, send)
 
     async def _send_response(self, send: ASGISendCallable, response: ResponseTypes) -> None:
+        response.headers["X-Content-Type-Options"] = "nosniff"
         body = response.response
         if isinstance(body, DataBody):
             start = {"type": "http.response.start", "status": response.status_code}

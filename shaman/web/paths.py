@@ -62,7 +62,7 @@ def keep_slashes(app: App) -> App:
     return wrapped
 
 
-async def check_url() -> None:
+def check_url() -> None:
     """Raise Invalid if the URL of the request is too long, or its escapes break a rule.
 
     Raises NotFound for an empty name at either end, as the router would pass over it and answer for the level above.
