@@ -27,14 +27,16 @@ def check_is_known() -> User:
 
     Raises Unauthorized if there is none, TooManyTries if too many wrong ones came from the address of the client.
     """
-    header, failed = request.headers.get("Authorization"), shaman().failed_logins
-    if header and failed:
+    header, failed = request.headers.get("Authorization", ""), shaman().failed_logins
+    if header and failed and not failed.knows(header):
         failed.check(_address(), time.monotonic())
     try:
-        return authenticate(header, shaman().settings.auth.users)
+        user = authenticate(header, shaman().settings.auth.users)
     except WrongLogin:
         failed.add(_address(), time.monotonic())
         raise
+    failed.add_right(header)
+    return user
 
 
 def _address() -> str:

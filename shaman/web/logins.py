@@ -6,13 +6,15 @@ Each process counts for itself: the good path costs no round trip, and with N of
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
+from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from math import ceil
 
 from shaman.errors import TooManyTries
 
-TRIES = 10
-"""Failed logins that an address has in a period: a person who mistypes needs three, a key has 2^256 values."""
+TRIES = 30
+"""Failed logins that an address has in a period: a few builders with an old key behind one address are no guessers, and
+a key has 2^256 values."""
 
 PERIOD = 60.0
 """Seconds from the first of them until they are forgotten, and the most that a builder with a wrong key is shut out."""
@@ -32,10 +34,21 @@ class FailedLogins:
     def __init__(self) -> None:
         """Know of none."""
         self._failed: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._right: set[bytes] = set()
 
     def __bool__(self) -> bool:
         """Tell whether any address has failed lately."""
         return bool(self._failed)
+
+    def knows(self, header: str) -> bool:
+        """Tell whether such an Authorization was right before: whoever sends it guesses nothing."""
+        return _digest(header) in self._right
+
+    def add_right(self, header: str) -> None:
+        """Take note of an Authorization that is right."""
+        if len(self._right) >= ADDRESSES:  # one key can be written in many ways
+            self._right.clear()
+        self._right.add(_digest(header))
 
     def check(self, address: str, now: float) -> None:
         """Raise TooManyTries if the address has had its tries."""
@@ -57,6 +70,10 @@ class FailedLogins:
     def _forget(self, now: float) -> None:
         while self._failed and next(iter(self._failed.values()))[1] <= now:
             self._failed.popitem(last=False)
+
+
+def _digest(header: str) -> bytes:
+    return sha256(header.encode("utf-8", "surrogateescape")).digest()
 
 
 def client_address(peer: str, forwarded: Sequence[str], proxies: int) -> str:
