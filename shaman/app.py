@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 from shaman.config import Config
 from shaman.distros import Releases
 from shaman.errors import ShamanError
+from shaman.removal import Retention
 from shaman.rotation import Rotation
 from shaman.store import Store
 from shaman.web import api, heads, health, nodes, paths, problems, repos, search
@@ -40,9 +41,11 @@ def create_app(config: Config, store: Store, releases: Releases) -> Shaman:
     app.register_error_handler(ShamanError, problems.handle_shaman_error)
     app.register_error_handler(HTTPException, problems.handle_http_error)
     app.register_error_handler(Exception, problems.handle_bug)
-    app.rotation = Rotation(store.nodes, config)
-    app.before_serving(app.rotation.start)
-    app.after_serving(app.rotation.stop)
+    app.rotation = Rotation(store.nodes, store.rights, config)
+    for duty in (app.rotation.duty, Retention(store, config).duty):
+        if duty:
+            app.before_serving(duty.start)
+            app.after_serving(duty.stop)
     app.after_serving(store.close)
     outer = paths.keep_slashes(answer_after_body(app.asgi_app))
     if config.cache.megabytes:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from shaman.checks import check_host, check_url
 from shaman.distros import Releases
 from shaman.errors import Invalid
+from shaman.retention import Rule, check_rules
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=1024)]
@@ -83,6 +84,16 @@ class CacheSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     megabytes: Annotated[int, Meta(ge=0, le=65536)] = 64
 
 
+class RetentionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[retention]`: what to keep, and the seconds between two removals of the rest by the service itself.
+
+    Without rules everything is kept, and without `interval` only `shaman retain` removes anything.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    interval: Seconds | None = None
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set. `distros` adds releases: distro -> version number -> codename."""
 
@@ -95,6 +106,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     auth: Auth = field(default_factory=Auth)
     health: HealthSettings = field(default_factory=HealthSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     distros: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
@@ -119,6 +131,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
         if names.count(name) > 1:
             raise Invalid(f"{file}: auth.users: {name!r} is there twice")
     try:
+        check_rules(config.retention.rules)
         Releases(config.distros)
     except Invalid as error:
         raise Invalid(f"{file}: {error}") from None

@@ -5,7 +5,6 @@ Whose turn it is among those that stay is decided inside the store, in one step 
 
 import asyncio
 import logging
-import secrets
 import ssl
 from collections.abc import Sequence
 from functools import partial
@@ -15,9 +14,11 @@ from urllib.parse import urlsplit
 import h11
 
 from shaman.config import Config
-from shaman.errors import Unavailable
+from shaman.duty import Duty, Hold
 from shaman.models import Health, Node
+from shaman.store import keys
 from shaman.store.nodes import Nodes
+from shaman.store.rights import Rights
 
 REGISTERED_INTERVAL = 60.0
 """Seconds between two checks of a node that has registered itself, unless the configuration says otherwise."""
@@ -25,18 +26,11 @@ REGISTERED_INTERVAL = 60.0
 AT_ONCE = 50
 """Nodes checked at the same time: a fleet has tens, and each costs a socket."""
 
-RETRY = 5.0
-"""Seconds until the next try when the store is away or a round has failed."""
-
 SUCCESS = 2
 """The first digit of the status of a healthy node."""
 
 READ_AT_ONCE = 16 * 1024
 """Bytes read of an answer at once; h11 takes no longer headers either."""
-
-CANCEL_AGAIN = 0.05
-"""Seconds until checks that did not end are cancelled again: a library that waits with a limit of its own can lose a
-cancellation that comes together with the reply, as was seen here on Python 3.11."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,25 +56,20 @@ def due(nodes: Sequence[Node], *, everyone: bool) -> list[Node]:
 class Rotation:
     """Checks the nodes: one when it registers, all of them in the background in one process of the fleet."""
 
-    def __init__(self, nodes: Nodes, config: Config) -> None:
-        """Check as `config` says; nothing is sent before `start` or `register`."""
+    def __init__(self, nodes: Nodes, rights: Rights, config: Config) -> None:
+        """Check as `config` says; nothing is sent before `duty` starts or `register`."""
         self._nodes = nodes
         self._config = config
-        self._interval = config.health.interval or REGISTERED_INTERVAL
         self._timeout = config.health.timeout
         self._tls: ssl.SSLContext | None = None
-        self._token = secrets.token_hex(8)
-        self._checking: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin to check in the background."""
-        self._checking = asyncio.create_task(self._keep_checking())
-
-    async def stop(self) -> None:
-        """End the checks in the background at once. Another process takes over when the right to check has run out."""
-        while self._checking and not self._checking.done():
-            self._checking.cancel()
-            await asyncio.wait({self._checking}, timeout=CANCEL_AGAIN)
+        self.duty = Duty(
+            rights,
+            keys.NODES_CHECKING,
+            self._check_round,
+            interval=config.health.interval or REGISTERED_INTERVAL,
+            spare=2 * self._timeout,
+            fault="nodes are not checked",
+        )
 
     async def register(self, host: str) -> None:
         """Check a node now, and have it in the pool: up or down as the check says, whatever was known before."""
@@ -89,23 +78,8 @@ class Rotation:
         verdict = partial(judge, succeeded=succeeded, began=began, retries=1)
         await self._nodes.put(host, verdict, registered=began)
 
-    async def _keep_checking(self) -> None:
-        while True:
-            try:
-                wait = await self._check_round()
-            except Unavailable as error:
-                _log.warning("nodes are not checked: %s", error)
-                wait = RETRY
-            except Exception:  # noqa: BLE001 - whatever it is, the checks must go on
-                _log.exception("nodes are not checked: unforeseen error")
-                wait = RETRY
-            await asyncio.sleep(wait)
-
-    async def _check_round(self) -> float:
-        """Check every node that is due if it is for this process to do; the seconds until the next try."""
-        lease = self._interval + 2 * self._timeout
-        if wait := await self._nodes.hold_checks(self._token, lease):
-            return wait
+    async def _check_round(self, hold: Hold) -> None:
+        """Check every node that is due."""
         pool = await self._nodes.find()
         nodes = iter(due(pool.nodes, everyone=self._config.health.interval is not None))
         while batch := list(islice(nodes, AT_ONCE)):
@@ -113,9 +87,7 @@ class Rotation:
             failed = [error for error in await asyncio.gather(*checks, return_exceptions=True) if error]
             if failed:
                 raise failed[0]
-            if wait := await self._nodes.hold_checks(self._token, lease):
-                return wait
-        return self._interval
+            await hold()
 
     async def _check(self, node: Node, began: int) -> None:
         succeeded = await self._answers(node.url)

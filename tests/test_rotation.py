@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from shaman import rotation
+from shaman import duty, rotation
 from shaman.config import Config, HealthSettings
 from shaman.models import Health, Node
 from shaman.rotation import Rotation, due, judge
@@ -91,10 +91,16 @@ def store_with(server: FakeServer, config: Config) -> Store:
     return Store(FakeAsyncRedis(server=server), config, RELEASES)
 
 
+def rotation_of(server: FakeServer, config: Config) -> Rotation:
+    """Return what checks in a process of its own."""
+    store = store_with(server, config)
+    return Rotation(store.nodes, store.rights, config)
+
+
 async def registered(host: str, config: Config = QUICK) -> Health:
     """Register a node, and return what is known of it then."""
     store = store_with(FakeServer(), config)
-    await Rotation(store.nodes, config).register(host)
+    await Rotation(store.nodes, store.rights, config).register(host)
     return (await store.nodes.get(host)).health
 
 
@@ -148,14 +154,14 @@ async def test_a_node_leaves_the_rotation_and_comes_back(trusted: trustme.CA) ->
     with StorageNode(trusted.issue_cert("127.0.0.1")) as node:
         config = replace(QUICK, chacra_nodes=(f"https://{node.host}",))
         store = store_with(server, config)
-        checks = Rotation(store.nodes, config)
-        await checks.start()
+        checks = Rotation(store.nodes, store.rights, config)
+        await checks.duty.start()
         try:
             for does in (healthy, failing, healthy):
                 node.does = does
                 await until(lambda: is_handed_out(store, expected=does is healthy))  # noqa: B023 - awaited right here
         finally:
-            await checks.stop()
+            await checks.duty.stop()
 
 
 async def is_handed_out(store: Store, *, expected: bool) -> bool:
@@ -174,11 +180,11 @@ async def test_one_hanging_node_holds_up_no_other(trusted: trustme.CA) -> None:
         settings = HealthSettings(interval=FOR_EVER, timeout=FOR_EVER)
         config = replace(QUICK, chacra_nodes=urls, health=settings)
         store = store_with(server, config)
-        checks = Rotation(store.nodes, config)
-        await checks.start()
+        checks = Rotation(store.nodes, store.rights, config)
+        await checks.duty.start()
         await until(lambda: has_been_checked(store, sound.host))
         assert not await has_been_checked(store, hanging.host)
-        await checks.stop()
+        await checks.duty.stop()
 
 
 async def has_been_checked(store: Store, host: str) -> bool:
@@ -190,20 +196,20 @@ async def test_a_store_that_goes_away_does_not_end_the_checks(
     trusted: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They go on when it is back, without a new start."""
-    monkeypatch.setattr(rotation, "RETRY", 0.01)
+    monkeypatch.setattr(duty, "RETRY", 0.01)
     server = FakeServer()
     with StorageNode(trusted.issue_cert("127.0.0.1")) as node:
         config = replace(QUICK, chacra_nodes=(f"https://{node.host}",))
         store = store_with(server, config)
-        checks = Rotation(store.nodes, config)
-        await checks.start()
+        checks = Rotation(store.nodes, store.rights, config)
+        await checks.duty.start()
         await until(lambda: has_been_checked(store, node.host))
         server.connected = False
         await asyncio.sleep(0.1)
         server.connected = True
         seen = node.checks
         await until(lambda: counted(node, seen + 2))
-        await checks.stop()
+        await checks.duty.stop()
 
 
 async def counted(node: StorageNode, checks: int) -> bool:
@@ -216,14 +222,14 @@ async def test_another_process_takes_over(trusted: trustme.CA) -> None:
     server = FakeServer()
     with StorageNode(trusted.issue_cert("127.0.0.1")) as node:
         config = replace(QUICK, chacra_nodes=(f"https://{node.host}",))
-        first, second = (Rotation(store_with(server, config).nodes, config) for _ in range(2))
-        await first.start()
+        first, second = (rotation_of(server, config) for _ in range(2))
+        await first.duty.start()
         await until(lambda: counted(node, 1))
-        await second.start()
-        await first.stop()
+        await second.duty.start()
+        await first.duty.stop()
         seen = node.checks
         await until(lambda: counted(node, seen + 2))
-        await second.stop()
+        await second.duty.stop()
 
 
 async def test_many_nodes_are_all_checked(trusted: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,11 +237,11 @@ async def test_many_nodes_are_all_checked(trusted: trustme.CA, monkeypatch: pyte
     monkeypatch.setattr(rotation, "AT_ONCE", 2)
     config = Config(chacra_nodes=tuple(f"https://127.0.0.1:{port}" for port in range(1, 6)), health=QUICK.health)
     store = store_with(FakeServer(), config)
-    checks = Rotation(store.nodes, config)
-    await checks.start()
+    checks = Rotation(store.nodes, store.rights, config)
+    await checks.duty.start()
     for url in config.chacra_nodes:
         await until(lambda: has_been_checked(store, url.removeprefix("https://")))  # noqa: B023 - awaited right here
-    await checks.stop()
+    await checks.duty.stop()
     assert trusted
 
 

@@ -6,6 +6,7 @@ import sys
 import click
 
 from shaman.cli.key import key_command
+from shaman.cli.retain import retain_command
 from shaman.cli.serve import serve_command
 from shaman.cli.transfer import export_command, import_command
 from shaman.errors import ShamanError
@@ -15,9 +16,10 @@ from shaman.errors import ShamanError
 def commands() -> None:
     """Keep and serve the registry of built package repositories."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("shaman.removal").setLevel(logging.INFO)  # whatever is removed is told
 
 
-for command in (serve_command, key_command, import_command, export_command):
+for command in (serve_command, key_command, import_command, export_command, retain_command):
     commands.add_command(command)
 
 

@@ -33,7 +33,7 @@ def export_command(config_file: Path | None, projects: tuple[str, ...], output: 
     Reads the server of the data folder, running or not, or that of REDIS_URL.
     """
     config = load(config_file)
-    with _server(config) as url:
+    with store_url(config) as url:
         asyncio.run(_export(url, config, projects, output))
 
 
@@ -51,7 +51,7 @@ def import_command(config_file: Path | None, source: str | None, file: BinaryIO 
     if (source is None) == (file is None):
         raise click.UsageError("give either FILE or --from URL")
     config = load(config_file)
-    with _server(config) as url:
+    with store_url(config) as url:
         importing = asyncio.run(_import(url, config, source, file))
     for line in _summary(importing):
         click.echo(line, err=True)
@@ -59,7 +59,8 @@ def import_command(config_file: Path | None, source: str | None, file: BinaryIO 
 
 
 @asynccontextmanager
-async def _opened(url: str, config: Config, releases: Releases) -> AsyncIterator[Store]:
+async def opened(url: str, config: Config, releases: Releases) -> AsyncIterator[Store]:
+    """Open the store at `url`, and close it at the end."""
     store = open_store(url, config, releases)
     try:
         yield store
@@ -68,7 +69,7 @@ async def _opened(url: str, config: Config, releases: Releases) -> AsyncIterator
 
 
 @contextmanager
-def _server(config: Config) -> Iterator[str]:
+def store_url(config: Config) -> Iterator[str]:
     """Yield the URL of the store: the one that is named, else that of the data folder, started if it does not run."""
     if config.redis.url:
         yield config.redis.url
@@ -79,7 +80,7 @@ def _server(config: Config) -> Iterator[str]:
 
 async def _export(url: str, config: Config, projects: tuple[str, ...], output: BinaryIO) -> None:
     releases = Releases(config.distros)
-    async with _opened(url, config, releases) as store:
+    async with opened(url, config, releases) as store:
         async for lines in export(store, releases, projects or sorted(await store.projects())):
             output.write(lines)
         if not projects:
@@ -89,7 +90,7 @@ async def _export(url: str, config: Config, projects: tuple[str, ...], output: B
 
 async def _import(url: str, config: Config, source: str | None, file: BinaryIO | None) -> Import:
     releases = Releases(config.distros)
-    async with _opened(url, config, releases) as store:
+    async with opened(url, config, releases) as store:
         importing = Import(store, releases, lambda text: click.echo(text, err=True))
         if file is not None:
             await _import_file(importing, file)

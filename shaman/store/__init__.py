@@ -14,8 +14,11 @@ from shaman.store.builds import Builds
 from shaman.store.connection import ask, connect, listening
 from shaman.store.node_scripts import NodeScripts
 from shaman.store.nodes import Nodes
+from shaman.store.removal_scripts import RemovalScripts
+from shaman.store.removals import Removals
 from shaman.store.repos import Repos
 from shaman.store.restores import Restores
+from shaman.store.rights import Rights
 from shaman.store.scripts import Scripts
 from shaman.store.snapshots import Snapshots
 from shaman.store.wakeups import Wakeups
@@ -35,6 +38,8 @@ class Store:
         build_scripts = BuildScripts(client, batches)
         self.builds = Builds(client, batches, scripts, build_scripts, releases, self.wakeups)
         self.nodes = Nodes(client, NodeScripts(client, batches), config.chacra_nodes, self.wakeups)
+        self.rights = Rights(client, batches)
+        self.removals = Removals(client, RemovalScripts(client, batches), self.repos, self.builds, self.wakeups)
         self.restores = Restores(client, scripts, build_scripts, self.nodes)
         self.snapshots = Snapshots(client, scripts)
 

@@ -66,13 +66,15 @@ class Builds:
                     return written
         raise Unavailable("the build is being written by too many at once")
 
-    async def delete(self, project: str, number: int) -> None:
-        """Remove the build with the id `number`, if it is there."""
+    async def delete(self, project: str, number: int, *, modified: int | None = None) -> None:
+        """Remove the build with the id `number`, if it is there, and if its `modified` is the one that is told."""
         for _ in range(WRITE_ATTEMPTS):
             document: Any = await ask(partial(self._client.hget, keys.builds(project), str(number)))
             if document is None:
                 return
             old = _decoder.decode(document)
+            if modified is not None and old.modified != modified:
+                return
             swap = swap_of(Wanted(digest_of(old)), document, old, None)
             with self._wakeups.writing(_tags(old)):
                 if await self._build_scripts.swap_build(project, swap):

@@ -11,6 +11,7 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
     shaman:nodes:{nodes}:used         hash        host -> when it was handed out last
     shaman:nodes:{nodes}:checking     string      token of the process that checks the nodes; expires
     shaman:nodes:{nodes}:changes      stream      one entry for each node that came, went up or went down; as below
+    shaman:retention:retaining        string      token of the process that removes what the rules do not keep; expires
     shaman:changes                    channel     wake-ups: the change event's JSON, of every project and node
 
     shaman:{P}:repos                  hash        id -> repo document (JSON, see `models.Repo`)
@@ -20,6 +21,9 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
                                                   digest D, in hex; expires
     shaman:{P}:modified               zset        id, score = modified
     shaman:{P}:changes                stream      one entry per effective write: field `event`, JSON; capped
+
+    shaman:{P}:removals               stream      one entry per sha1 of a ref that retention removed: field `removal`,
+                                                  JSON (see `removals.Removal`); capped
 
     shaman:{P}:refs                   zset        ref, score = modified of its newest repo
     shaman:{P}:refs:S                 zset        the same over the repos with status S
@@ -71,6 +75,7 @@ NODES_DOWN = "shaman:nodes:{nodes}:down"
 NODES_USED = "shaman:nodes:{nodes}:used"
 NODES_CHECKING = "shaman:nodes:{nodes}:checking"
 NODE_CHANGES = "shaman:nodes:{nodes}:changes"
+RETAINING = "shaman:retention:retaining"
 CHANNEL = "shaman:changes"
 
 DIGEST = 12
@@ -122,6 +127,11 @@ def modified(project: str) -> str:
 def changes(project: str) -> str:
     """Name the change stream."""
     return f"{_project(project)}:changes"
+
+
+def removals(project: str) -> str:
+    """Name the log of what retention removed."""
+    return f"{_project(project)}:removals"
 
 
 def refs(project: str, status: str | None = None) -> str:

@@ -40,7 +40,6 @@ class NodeScripts:
         self._find_nodes = Script(client, batches, "find_nodes")
         self._take_node = Script(client, batches, "take_node")
         self._swap_node = Script(client, batches, "swap_node")
-        self._hold_checks = Script(client, batches, "hold_checks")
 
     async def find_nodes(self, configured: Sequence[str]) -> tuple[int, list[NodeRow]]:
         """Read the clock and the pool, in order."""
@@ -62,8 +61,3 @@ class NodeScripts:
         registered = "" if swap.registered is None else swap.registered
         state = [swap.old_document, swap.document, swap.status, registered, swap.event]
         return bool(await ask(partial(self._swap_node, names, [host, *state, STREAM_LENGTH, keys.CHANNEL])))
-
-    async def hold_checks(self, token: str, lease: int) -> int:
-        """Take or renew the right to check for `lease` milliseconds: 0, or the milliseconds another has it for."""
-        wait: int = await ask(partial(self._hold_checks, [keys.NODES_CHECKING], [token, lease]))
-        return wait

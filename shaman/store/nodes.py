@@ -88,10 +88,6 @@ class Nodes:
                     return
         raise Unavailable(f"the node is being written by too many at once: {host}")
 
-    async def hold_checks(self, token: str, lease: float) -> float:
-        """Take or renew the right to check the nodes for `lease` seconds: 0.0, or the seconds another has it for."""
-        return await self._scripts.hold_checks(token, int(lease * 1000)) / 1000
-
     def _node(self, row: NodeRow) -> Node:
         host = row.host.decode()
         return Node(

@@ -5,9 +5,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shaman.distros import canonical_arch
-from shaman.merge import Removed
+from shaman.merge import Removed, repo_identity_of
 from shaman.models import Repo
 from shaman.store import keys
+from shaman.store.removal_scripts import RepoRemoval
 from shaman.store.scripts import Opened, Place, Swap
 
 _encoder = msgspec.json.Encoder()
@@ -48,10 +49,25 @@ def swap_of(digest: bytes, opened: Opened, old: Repo | None, merged: Repo | Remo
         old=_place(old) if old else None,
         tail=_encoder.encode(replace(new, id=0))[_ID_OF_NEW:] if new else b"",
         new=_place(new) if new else None,
-        event=_encoder.encode(_change(old, subject, removed=removed))[_ID_OF_NEW:] if subject else b"",
+        event=_event(old, subject, removed=removed) if subject else b"",
         id=subject.id if subject else 0,
         sent=merged.sent if isinstance(merged, Removed) else None,
     )
+
+
+def removal_of(repo: Repo) -> RepoRemoval:
+    """Return how a repo goes together with its sha1, as it does by a POST that deletes it."""
+    return RepoRemoval(
+        id=repo.id,
+        digest=keys.digest(*repo_identity_of(repo)),
+        place=_place(repo),
+        event=_event(repo, repo, removed=True),
+        sent=repo.sent,
+    )
+
+
+def _event(old: Repo | None, subject: Repo, *, removed: bool) -> bytes:
+    return _encoder.encode(_change(old, subject, removed=removed))[_ID_OF_NEW:]
 
 
 def _place(repo: Repo) -> Place:

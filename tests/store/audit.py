@@ -20,7 +20,7 @@ async def audit(client: Any) -> None:
     """Assert that the store holds the documents, their indexes and nothing else."""
     names = {name.decode() for name in await client.keys("*")}
     projects = {unquote(name.split("{")[1].split("}")[0]) for name in names if name.startswith("shaman:{")}
-    expected = {keys.PROJECTS} | await audit_nodes(client)
+    expected = {keys.PROJECTS, keys.RETAINING} | await audit_nodes(client)
     for project in projects:
         assert await client.sismember(keys.PROJECTS, project)
         expected |= await audit_repos(client, project) | await audit_builds(client, project)
@@ -52,7 +52,7 @@ async def audit_repos(client: Any, project: str) -> set[str]:
     assert sorted(int(number) for number in identities) == sorted(repo.id for repo in repos)
     assert int(await client.get(keys.next_id(project)) or 0) >= max((repo.id for repo in repos), default=0)
     rest = {keys.repos(project), keys.identities(project), keys.next_id(project)}
-    return rest | set(indexes) | {keys.changes(project)}
+    return rest | set(indexes) | {keys.changes(project), keys.removals(project)}
 
 
 async def audit_builds(client: Any, project: str) -> set[str]:

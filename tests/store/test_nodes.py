@@ -172,9 +172,9 @@ async def test_a_write_that_the_client_sends_twice_is_one(store: Store, redis: A
 
 async def test_one_process_at_a_time_checks(store: Store, redis: Any) -> None:
     """Who has the right keeps it by asking again; the others are told how long to wait, until it has run out."""
-    assert await store.nodes.hold_checks("first", 60) == 0
-    assert 0 < await store.nodes.hold_checks("second", 60) <= 60
-    assert await store.nodes.hold_checks("first", 60) == 0
+    assert await store.rights.hold(keys.NODES_CHECKING, "first", 60) == 0
+    assert 0 < await store.rights.hold(keys.NODES_CHECKING, "second", 60) <= 60
+    assert await store.rights.hold(keys.NODES_CHECKING, "first", 60) == 0
     await redis.pexpire(keys.NODES_CHECKING, 0)  # as if its time were over
-    assert await store.nodes.hold_checks("second", 60) == 0
-    assert await store.nodes.hold_checks("first", 60) > 0
+    assert await store.rights.hold(keys.NODES_CHECKING, "second", 60) == 0
+    assert await store.rights.hold(keys.NODES_CHECKING, "first", 60) > 0

@@ -1,0 +1,24 @@
+"""Rights that one process of the fleet has at a time, such as to check the nodes."""
+
+from functools import partial
+
+from redis.asyncio import Redis
+
+from shaman.store.batches import Batches, Script
+from shaman.store.connection import ask
+
+
+class Rights:
+    """Who may do what only one may do. A right runs out unless it is renewed, so that the dead hold none."""
+
+    def __init__(self, client: Redis, batches: Batches) -> None:
+        """Register the script with `client`, and call it in `batches`."""
+        self._hold_right = Script(client, batches, "hold_right")
+
+    async def hold(self, right: str, token: str, lease: float) -> float:
+        """Take or renew `right`, a key of store/keys.py, for `lease` seconds.
+
+        Returns 0.0, or the seconds another process has it for. Raises Unavailable if the store is away.
+        """
+        wait: int = await ask(partial(self._hold_right, [right], [token, int(lease * 1000)]))
+        return wait / 1000
