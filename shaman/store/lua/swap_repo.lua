@@ -85,6 +85,7 @@ local stored = known and redis.call('HGET', repos, known) or ''
 if known and tail ~= '' and stored == '{"id":' .. known .. tail then return known end
 if stored ~= old then return '' end
 if tail == '' then
+  redis.call('DEL', gone) -- a server that is full lets a script end that has begun with what frees memory
   if ARGV[13] ~= '' then redis.call('SET', gone, ARGV[13], 'EX', ARGV[14]) end
   if old == '' then return '0' end
 end

@@ -1,0 +1,90 @@
+"""A store that is full: what frees memory gets through, what is new is told to come again."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from shaman.errors import Unavailable
+from shaman.models import PostedBuild
+from shaman.store import Store, keys
+from shaman.store.repos import Outcome
+from tests.conftest import CONFIG, RELEASES, backend
+from tests.store.test_removals import NEWEST, build
+from tests.store.test_repos import RULES, posted, put
+
+SENT = "2026-01-01T00:00:00Z"
+
+
+@pytest.fixture(params=["server", "system"])
+async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
+    """Return a client of an empty store of each real kind, which may be filled up; fakeredis knows no limit."""
+    async with backend(request.param, request) as client:
+        yield client
+        await client.config_set("maxmemory", 0)
+
+
+async def fill_up(redis: Any) -> None:
+    """Leave the store no byte more than it has, and nothing that it remembers of scripts."""
+    await redis.config_set("maxmemory-policy", "noeviction")
+    await redis.config_set("maxmemory", 1)
+    await redis.script_flush()
+
+
+async def test_a_deletion_gets_through(store: Store, redis: Any) -> None:
+    """By identity of either kind, with a sender's time to remember and without, whether it is there or not."""
+    sent = {"chacra_url": "https://c/1/", "modified": SENT}
+    await put(store, **sent)
+    await put(store)
+    await fill_up(redis)
+    for body in (sent, {}, {"chacra_url": "https://c/2/", "modified": SENT}):
+        outcome, _ = await store.repos.put("ceph", posted(**body, status="deleted"), RULES)
+        assert outcome is Outcome.DELETED
+    assert await store.repos.refs("ceph", None) == []
+    assert await redis.xlen(keys.changes("ceph")) == 4
+
+
+async def test_what_is_new_is_refused_as_a_whole(store: Store, redis: Any) -> None:
+    """A new repo or build is told to come again, and nothing of it is there; then it is taken."""
+    await put(store)
+    await build(store)
+    await fill_up(redis)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await put(store, sha1="b2")
+        with pytest.raises(Unavailable):
+            await build(store, sha1="b2")
+        with pytest.raises(Unavailable):
+            await put(store, "new")
+    await redis.config_set("maxmemory", 0)
+    assert (await put(store, sha1="b2")).id == 2
+
+
+async def test_builds_are_removed(store: Store, redis: Any) -> None:
+    """A build can be deleted, queued or not."""
+    await build(store)
+    await store.builds.put("ceph", PostedBuild(url="https://ci/2/", ref="main", sha1="b2", status="queued"))
+    await fill_up(redis)
+    await store.builds.delete("ceph", 1)
+    await store.builds.delete("ceph", 2)
+    assert await store.builds.refs("ceph") == []
+
+
+async def test_retention_makes_room(store: Store, redis: Any) -> None:
+    """It takes the right to run, removes a sha1 with repos and one with builds alone, and logs both."""
+    for sha1 in ("a1", "b2"):
+        await build(store, sha1=sha1)
+        if sha1 == "a1":
+            await put(store, sha1="a0", modified=SENT)
+            await put(store, sha1="b0")
+    await fill_up(redis)
+    full = Store(redis, CONFIG, RELEASES)
+    assert await full.rights.hold(keys.RETAINING, "token", 60) == 0
+    assert await full.rights.hold(keys.RETAINING, "token", 60) == 0
+    now = await full.removals.now()
+    for sha1 in ("a1", "a0"):
+        assert await full.removals.remove("ceph", "main", sha1, NEWEST, now)
+    assert await full.repos.sha1s("ceph", "main", None) == ["b0"]
+    assert await full.builds.sha1s("ceph", "main") == ["b2"]
+    assert [entry.sha1 for _, entry in await full.removals.log("ceph")] == ["a1", "a0"]
