@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from shaman.config import Auth, Config, RedisSettings, Server, User, hash_key, load
+from shaman.config import Auth, Config, RedisSettings, RetentionSettings, Server, User, hash_key, load
 from shaman.errors import Invalid
+from shaman.retention import Rule
 
 HASH = hash_key("secret")
 
@@ -33,9 +34,27 @@ name = "guest"
 key_sha256 = "{HASH}"
 projects = ["ceph", "a/b"]
 
+[retention]
+interval = 3600
+
+[[retention.rules]]
+project = "ceph"
+ref = "wip-*"
+sha1s = 5
+days = 1.5
+
+[[retention.rules]]
+project = "*"
+ref = "wip-*"
+days = 30
+keep_newest = false
+
 [distros.ubuntu]
 "26.10" = "stonking"
 """
+
+
+RULE = "[[retention.rules]]\nproject = 'a'\nref = '*'\n"
 
 
 @pytest.fixture
@@ -72,6 +91,13 @@ def test_every_setting_is_read(file: Path) -> None:
                 User(name="builder", key_sha256=HASH),
                 User(name="guest", key_sha256=HASH, projects=("ceph", "a/b")),
             )
+        ),
+        retention=RetentionSettings(
+            interval=3600,
+            rules=(
+                Rule(project="ceph", ref="wip-*", sha1s=5, days=1.5),
+                Rule(project="*", ref="wip-*", days=30, keep_newest=False),
+            ),
         ),
         distros={"ubuntu": {"26.10": "stonking"}},
     )
@@ -125,6 +151,8 @@ def test_a_file_that_is_named_must_be_there(file: Path, name: str) -> None:
         ("[redis]\nurls = 'x'", "urls"),
         ("[auth]\nuser = []", "user"),
         (f"[[auth.users]]\nname = 'a'\nkey_sha256 = '{HASH}'\nkey = 'x'", "key"),
+        ("[[retention.rules]]\nproject = 'a'\nref = 'b'\nsha1 = 5", "sha1"),
+        ("[retention]\ndays = 5", "days"),
         ("[color]\nserver = 1", "color"),
     ],
 )
@@ -156,6 +184,15 @@ def test_an_unknown_name_is_refused(file: Path, text: str, name: str) -> None:
         ("[distros.ubuntu]\n'26.10' = ''", "distros.ubuntu", "empty"),
         ("[distros.ubuntu]\n'26.10' = 'noble'", "distros.ubuntu", "noble"),
         ("[distros]\nubuntu = 1", "distros", "object"),
+        ("[retention]\ninterval = 0", "retention.interval", "> 0"),
+        (RULE, "retention.rules[0]", "`sha1s` and `days` are both missing"),
+        (RULE + "sha1s = 0", "retention.rules[0].sha1s", ">= 1"),
+        (RULE + "days = 0", "retention.rules[0].days", "> 0"),
+        (RULE + "days = inf", "retention.rules[0].days", "36500"),
+        (RULE + "sha1s = 1\nkeep_newest = false", "retention.rules[0].keep_newest", "cannot be false"),
+        (2 * (RULE + "sha1s = 1\n"), "retention.rules[1].ref", "never reached"),
+        ("[[retention.rules]]\nproject = 'a'\nsha1s = 1", "retention.rules", "`ref`"),
+        ("[[retention.rules]]\nproject = ''\nref = 'a'\nsha1s = 1", "project", "1"),
         ("port = ", "config.toml", "end of document"),
         ("\x00", "config.toml", "line 1"),
     ],

@@ -43,8 +43,7 @@ for index = 1, count do
   redis.call('ZREM', modified, id)
   redis.call('ZREM', sha1_repos, id)
   redis.call('ZREM', cells, member)
-  redis.call('ZREM', status_sha1s, sha1)
-  set_newest(status_refs, ref, status_sha1s)
+  if redis.call('ZREM', status_sha1s, sha1) == 1 then set_newest(status_refs, ref, status_sha1s) end
   if sent ~= '' then redis.call('SET', gone, sent, 'EX', ARGV[11]) end
   redis.call('XADD', changes, 'MAXLEN', '~', ARGV[9], '*', 'event', '{"id":' .. id .. event)
   redis.call('PUBLISH', ARGV[10], '{"id":' .. id .. event)
