@@ -19,8 +19,8 @@ SPARE = 60.0
 
 _log = logging.getLogger(__name__)
 
-Found = tuple[str, str, Rule, Sha1]
-"""Project, ref, the rule about it, and a sha1 of it that may go."""
+Found = tuple[str, str, Rule, Sha1, int]
+"""Project, ref, the rule about it, a sha1 of it that may go, and the time by which that is so."""
 
 
 class Retention:
@@ -44,8 +44,7 @@ class Retention:
 
     async def plan(self) -> AsyncIterator[Removal]:
         """Yield what a run would remove now. Raises Unavailable if the store is away."""
-        now = await self._store.removals.now()
-        async for project, ref, rule, sha1 in self._find(now):
+        async for project, ref, rule, sha1, now in self._find():
             yield await self._store.removals.plan(project, ref, sha1.sha1, rule, now)
 
     async def run(self, hold: Hold | None = None) -> AsyncIterator[Removal]:
@@ -53,8 +52,7 @@ class Retention:
 
         Raises what `hold` raises, and Unavailable if the store is away.
         """
-        now = await self._store.removals.now()
-        async for project, ref, rule, sha1 in self._find(now):
+        async for project, ref, rule, sha1, now in self._find():
             if hold:
                 await hold()
             removal = await self._store.removals.remove(project, ref, sha1.sha1, rule, now)
@@ -62,13 +60,14 @@ class Retention:
                 yield removal
                 await asyncio.sleep(PACE * (removal.repos + removal.builds))
 
-    async def _find(self, now: int) -> AsyncIterator[Found]:
+    async def _find(self) -> AsyncIterator[Found]:
         for project in sorted(await self._store.projects()):
+            now = await self._store.removals.now(project)
             for ref in await self._store.removals.refs(project):
                 rule = rule_for(self._rules, project, ref)
                 if rule:
                     for sha1 in removable(rule, await self._store.removals.sha1s(project, ref), now):
-                        yield project, ref, rule, sha1
+                        yield project, ref, rule, sha1, now
 
     async def _make_round(self, hold: Hold) -> None:
         sha1s = repos = builds = 0

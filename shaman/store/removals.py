@@ -17,6 +17,7 @@ from shaman.store.builds import Builds
 from shaman.store.connection import ask
 from shaman.store.removal_scripts import Answer, RemovalScripts, Sha1Removal
 from shaman.store.repos import WRITE_ATTEMPTS, Pattern, Repos
+from shaman.store.scripts import Scripts
 from shaman.store.swaps import removal_of
 from shaman.store.wakeups import Wakeups, tags_of
 
@@ -47,6 +48,7 @@ class Removals:
         self,
         client: Redis,
         scripts: RemovalScripts,
+        repo_scripts: Scripts,
         repos: Repos,
         builds: Builds,
         wakeups: Wakeups,
@@ -54,14 +56,17 @@ class Removals:
         """Read records as `repos` and `builds` do; tell `wakeups` of what is removed."""
         self._client = client
         self._scripts = scripts
+        self._repo_scripts = repo_scripts
         self._repos = repos
         self._builds = builds
         self._wakeups = wakeups
 
-    async def now(self) -> int:
-        """Return the time of the store's clock. Raises Unavailable if the store is away, as all below do."""
-        seconds, micros = await ask(self._client.time)
-        return seconds * 1_000_000 + micros
+    async def now(self, project: str) -> int:
+        """Return the time of the clock that a project's records have theirs from.
+
+        Raises Unavailable if the store is away, as all below do.
+        """
+        return (await self._repo_scripts.open_repo(project, b"")).now
 
     async def refs(self, project: str) -> list[str]:
         """List the refs of a project that have repos, or only builds."""

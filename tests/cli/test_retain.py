@@ -1,7 +1,6 @@
 """`shaman retain` as people call it."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,7 @@ def ago(days: float) -> str:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     """Return a folder with rules and records: three sha1s in each of three refs, 50.5, 40.5 and 0.5 days old."""
     (tmp_path / "config.toml").write_text(RULES)
     records = [

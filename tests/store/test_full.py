@@ -82,7 +82,7 @@ async def test_retention_makes_room(store: Store, redis: Any) -> None:
     full = Store(redis, CONFIG, RELEASES)
     assert await full.rights.hold(keys.RETAINING, "token", 60) == 0
     assert await full.rights.hold(keys.RETAINING, "token", 60) == 0
-    now = await full.removals.now()
+    now = await full.removals.now("ceph")
     for sha1 in ("a1", "a0"):
         assert await full.removals.remove("ceph", "main", sha1, NEWEST, now)
     assert await full.repos.sha1s("ceph", "main", None) == ["b0"]

@@ -34,7 +34,7 @@ async def fill(store: Store, *sha1s: str, ref: str = "main") -> None:
 
 async def remove(store: Store, sha1: str, rule: Rule = NEWEST, ref: str = "main", age: int = 0) -> Removal | None:
     """Remove a sha1 as if so many days had passed."""
-    return await store.removals.remove("ceph", ref, sha1, rule, await store.removals.now() + age * DAY)
+    return await store.removals.remove("ceph", ref, sha1, rule, await store.removals.now("ceph") + age * DAY)
 
 
 async def test_a_sha1_goes_with_all_that_is_known_of_it(store: Store, redis: Any) -> None:
@@ -138,7 +138,7 @@ async def test_the_log_tells_what_went(store: Store, redis: Any, monkeypatch: py
     gone = [await remove(store, "a1"), await remove(store, "b2")]
     assert await remove(store, "c3") is None
     assert [entry for _, entry in await store.removals.log("ceph")] == gone
-    now = await store.removals.now()
+    now = await store.removals.now("ceph")
     assert all(now - 60_000_000 < time <= now for time, _ in await store.removals.log("ceph"))
     monkeypatch.setattr(removal_scripts, "LOG_LENGTH", 1)
     for number in range(250):

@@ -3,11 +3,11 @@
 -- KEYS    1-6 repos, identities, modified, sha1s, changes, removals, 7-13 refs, ref_sha1s, cells, rows, profiles,
 --         build_sha1s, sha1_repos, 14 ref_sha1s of those that are ready,
 --         for each repo: refs of its status, ref_sha1s of its status, gone
--- ARGV    1 ref, 2 sha1, 3 time of its newest build ('' = it has none), 4 time of its newest record,
+-- ARGV    1 ref, 2 sha1, 3 time of its newest build (0 = it has none), 4 time of its newest record,
 --         5-6 how many newer sha1s the ref must have, and how many that are ready, 7 entry of the log, 8 length of the
 --         log, 9 length of the change stream, 10 channel, 11 seconds to remember a deletion for,
---         for each repo: id, digest, `<cell>/<time>/<id>`, sender's time ('' = not told), change event from behind its id on
--- Returns 'removed'; 'changed' when a repo or the newest build is not as told; 'kept' when the ref has too few newer ones
+--         for each repo: id, digest, `<cell>/<time>/<id>`, sender's time ('' = not told), change event from behind its id
+-- Returns 'removed'; 'changed' if a repo or the newest build is not as told; 'kept' if the ref has too few newer ones
 --@include profiles
 local repos, identities, modified, sha1s, changes, removals = unpack(KEYS, 1, 6)
 local refs, ref_sha1s, cells, rows, profiles, build_sha1s, sha1_repos, ready = unpack(KEYS, 7, 14)
@@ -19,7 +19,7 @@ if select(2, string.gsub(lines, '\n', '\n')) ~= count then return 'changed' end
 for index = 1, count do
   if not string.find('\n' .. lines, '\n' .. ARGV[9 + 5 * index] .. '\n', 1, true) then return 'changed' end
 end
-if tonumber(redis.call('ZSCORE', build_sha1s, sha1) or 0) ~= tonumber(built == '' and 0 or built) then return 'changed' end
+if tonumber(redis.call('ZSCORE', build_sha1s, sha1) or 0) ~= tonumber(built) then return 'changed' end
 
 local function newer(key) return redis.call('ZCOUNT', key, '(' .. time, '+inf') end
 local others = newer(ref_sha1s)
