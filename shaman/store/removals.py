@@ -22,7 +22,7 @@ from shaman.store.swaps import removal_of
 from shaman.store.wakeups import Wakeups, tags_of
 
 STEP = 2000
-"""Sha1s in one reply: about 1 ms of the store's time."""
+"""Sha1s, or entries of the log, in one reply: about 1 ms of the store's time."""
 
 
 class Removal(Struct, frozen=True, kw_only=True):
@@ -119,8 +119,15 @@ class Removals:
 
     async def log(self, project: str) -> list[tuple[int, Removal]]:
         """List what was removed from a project, oldest first, each with its time in microseconds."""
-        rows: Any = await ask(partial(self._client.xrange, keys.removals(project)))
-        return [(int(name.split(b"-")[0]) * 1000, _decoder.decode(fields[b"removal"])) for name, fields in rows]
+        entries: list[tuple[int, Removal]] = []
+        after = b"-"
+        while True:
+            rows: Any = await ask(partial(self._client.xrange, keys.removals(project), after, count=STEP))
+            for name, fields in rows:
+                entries.append((int(name.split(b"-")[0]) * 1000, _decoder.decode(fields[b"removal"])))
+            if len(rows) < STEP:
+                return entries
+            after = b"(" + rows[-1][0]
 
     async def _records(self, project: str, ref: str, sha1: str) -> tuple[list[Repo], list[Build]]:
         repos = await self._repos.find_sha1(project, ref, sha1, [Pattern()])

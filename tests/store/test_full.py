@@ -4,15 +4,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from httpx import AsyncClient
 from redis.asyncio import Redis
 
 from shaman.errors import Unavailable
 from shaman.models import PostedBuild
 from shaman.store import Store, keys
 from shaman.store.repos import Outcome
-from tests.conftest import CONFIG, RELEASES, backend
+from tests.conftest import CONFIG, RELEASES, backend, served
 from tests.store.test_removals import NEWEST, build
 from tests.store.test_repos import RULES, posted, put
+from tests.test_serve import REPO
 
 SENT = "2026-01-01T00:00:00Z"
 
@@ -88,3 +90,17 @@ async def test_retention_makes_room(store: Store, redis: Any) -> None:
     assert await full.repos.sha1s("ceph", "main", None) == ["b0"]
     assert await full.builds.sha1s("ceph", "main") == ["b2"]
     assert [entry.sha1 for _, entry in await full.removals.log("ceph")] == ["a1", "a0"]
+
+
+async def test_the_service_tells_what_it_could_not_take(store: Store, redis: Any) -> None:
+    """A deletion is 200; a new record is 503 with Retry-After, in both dialects."""
+    repo = REPO | {"chacra_url": "https://c/1/", "status": "ready"}
+    async with served(store) as url, AsyncClient(base_url=url, auth=("builder", "secret")) as client:
+        assert (await client.post("/repos/ceph/", json=repo)).status_code == 201
+        await fill_up(redis)
+        for path in ("/repos/ceph/", "/api/repos/ceph/"):
+            answer = await client.post(path, json=repo | {"chacra_url": "https://c/2/"})
+            assert (answer.status_code, answer.headers["Retry-After"].isdigit()) == (503, True)
+        gone = {"chacra_url": "https://c/1/", "status": "deleted", "modified": "2099-01-01T00:00:00Z"}
+        assert (await client.post("/api/repos/ceph/", json=gone)).status_code == 200
+        assert (await client.get("/repos/")).json() == []

@@ -134,6 +134,7 @@ async def test_the_sha1s_of_a_ref_are_read_with_their_times(store: Store, monkey
 
 async def test_the_log_tells_what_went(store: Store, redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each removed sha1 has an entry, what was kept has none, and the log does not grow for ever."""
+    monkeypatch.setattr(removals, "STEP", 2)
     await fill(store, "a1", "b2", "c3")
     gone = [await remove(store, "a1"), await remove(store, "b2")]
     assert await remove(store, "c3") is None
