@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from shaman.distros import canonical_arch
 from shaman.merge import PostRules
 from shaman.models import PostedRepo, Repo
+from shaman.retention import Rule
 from shaman.search import LATEST, Search, find_repos, parse_search, search
 from shaman.store import Store
 from shaman.store.connection import connect
@@ -24,6 +25,10 @@ from tests.store.audit import audit
 Result = TypeVar("Result")
 
 RULES = PostRules(required=("ref", "sha1", "distro", "distro_version", "url", "arch"), archs_replace=True)
+
+GOES = Rule(project="*", ref="*", days=1, keep_newest=False)
+FAR = 2**52
+"""Microseconds: the year 2112, when everything is old."""
 
 refs = st.sampled_from(["main", "a/b", "wip+#"])
 sha1s = st.sampled_from(["a1", "b2", "c3", "d4"])
@@ -81,6 +86,16 @@ class RepoMachine(RuleBasedStateMachine):
     def delete(self, **body: Any) -> None:
         """Delete a repo, known or not."""
         self.put(body | {"status": "deleted"})
+
+    @rule(ref=refs, sha1=sha1s)
+    def remove(self, ref: str, sha1: str) -> None:
+        """Remove all that a ref has of a sha1, as retention does."""
+        gone = self.run(self.store.removals.remove("p", ref, sha1, GOES, FAR))
+        there = [identity for identity, repo in self.records.items() if (repo.ref, repo.sha1) == (ref, sha1)]
+        assert (gone.repos if gone else 0) == len(there)
+        for identity in there:
+            del self.records[identity]
+        self.last = {}  # which may be among them, and then would come back
 
     def put(self, body: dict[str, Any]) -> None:
         """Do the same to the store and to the dict."""
