@@ -38,6 +38,7 @@ def create_app(config: Config, store: Store, releases: Releases) -> Shaman:
     for room in (repos, search, nodes, health, api):
         app.register_blueprint(room.blueprint)
     app.before_request(heads.check_head)
+    app.before_request(health.check_schema)
     app.register_error_handler(ShamanError, problems.handle_shaman_error)
     app.register_error_handler(HTTPException, problems.handle_http_error)
     app.register_error_handler(Exception, problems.handle_bug)

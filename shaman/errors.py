@@ -43,3 +43,7 @@ class NotReady(ShamanError):
 
 class Unavailable(ShamanError):
     """The store, or everything that could answer, is away; asking again later may help."""
+
+
+class WrongSchema(Unavailable):
+    """The store has keys of another version: nothing in it is read or written until that is mended."""

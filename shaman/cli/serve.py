@@ -1,5 +1,6 @@
 """`shaman serve`."""
 
+import asyncio
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -9,9 +10,11 @@ import click
 from msgspec.structs import replace
 
 from shaman.cli.key import keep_key
+from shaman.cli.transfer import opened
 from shaman.config import Config, Engine, load, with_user
+from shaman.distros import Releases
 from shaman.engines import check_engine
-from shaman.errors import Invalid
+from shaman.errors import Invalid, Unavailable, WrongSchema
 from shaman.serve import serve
 from shaman.store.connection import connect
 from shaman.store.embedded import Embedded
@@ -59,7 +62,20 @@ def serve_command(
         raise Invalid("--ephemeral: the store is inside the worker, so there can be only one")
     with embedded or nullcontext():
         url = None if ephemeral else embedded.url if embedded else config.redis.url
+        if url:
+            asyncio.run(_check_schema(url, config))
         sys.exit(serve(config, lambda address: _announce(address, config, embedded, url, key_file), embedded, url))
+
+
+async def _check_schema(url: str, config: Config) -> None:
+    """Raise WrongSchema if the store has keys of another version. One that is away is checked when it comes."""
+    async with opened(url, config, Releases(config.distros)) as store:
+        try:
+            await store.schema.check()
+        except WrongSchema:
+            raise
+        except Unavailable as error:
+            click.echo(f"shaman: {error}", err=True)
 
 
 def _announce(address: str, config: Config, embedded: Embedded | None, url: str | None, key_file: Path | None) -> None:

@@ -91,6 +91,7 @@ async def _export(url: str, config: Config, projects: tuple[str, ...], output: B
 async def _import(url: str, config: Config, source: str | None, file: BinaryIO | None) -> Import:
     releases = Releases(config.distros)
     async with opened(url, config, releases) as store:
+        await store.schema.check()
         importing = Import(store, releases, lambda text: click.echo(text, err=True))
         if file is not None:
             await _import_file(importing, file)

@@ -19,6 +19,7 @@ from shaman.store.removals import Removals
 from shaman.store.repos import Repos
 from shaman.store.restores import Restores
 from shaman.store.rights import Rights
+from shaman.store.schema import Schema
 from shaman.store.scripts import Scripts
 from shaman.store.snapshots import Snapshots
 from shaman.store.wakeups import Wakeups
@@ -33,12 +34,13 @@ class Store:
         batches = Batches(client)
         scripts = Scripts(client, batches)
         self._listening = listening(client)
+        self.schema = Schema(client)
         self.wakeups = Wakeups(self._listening)
         self.repos = Repos(client, batches, scripts, releases, self.wakeups)
         build_scripts = BuildScripts(client, batches)
         self.builds = Builds(client, batches, scripts, build_scripts, releases, self.wakeups)
         self.nodes = Nodes(client, NodeScripts(client, batches), config.chacra_nodes, self.wakeups)
-        self.rights = Rights(client, batches)
+        self.rights = Rights(client, batches, self.schema)
         self.removals = Removals(
             client, RemovalScripts(client, batches), scripts, self.repos, self.builds, self.wakeups
         )

@@ -3,6 +3,7 @@
 User text is percent-quoted inside a key, so braces, colons and blanks in a name cannot reach another key. All keys
 of one project share the hash tag `{P}`: they live in one slot of a cluster, and a script may touch them together.
 
+    shaman:schema                     string      version of this tree, see `schema.VERSION`
     shaman:projects                   set         project names that may have records (a superset; see `PROJECTS`)
     shaman:nodes:{nodes}:turn         string      how many times a node has been handed out
     shaman:nodes:{nodes}:known        zset        host of a registered node, score = when it was registered first
@@ -12,6 +13,8 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
     shaman:nodes:{nodes}:checking     string      token of the process that checks the nodes; expires
     shaman:nodes:{nodes}:changes      stream      one entry for each node that came, went up or went down; as below
     shaman:retention:retaining        string      token of the process that removes what the rules do not keep; expires
+    shaman:nodes:{nodes}:aside        hash        what `shaman check --repair` could not keep: host -> its facts
+    shaman:nodes:{nodes}:aside:K      any         a key of the wrong type that had the name K
     shaman:changes                    channel     wake-ups: the change event's JSON, of every project and node
 
     shaman:{P}:repos                  hash        id -> repo document (JSON, see `models.Repo`)
@@ -24,6 +27,9 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
 
     shaman:{P}:removals               stream      one entry per sha1 of a ref that retention removed: field `removal`,
                                                   JSON (see `removals.Removal`); capped
+    shaman:{P}:aside                  hash        what `shaman check --repair` could not keep in its place:
+                                                  `repos/<id>/<digest>` or `builds/...` -> document
+    shaman:{P}:aside:K                any         a key of the wrong type that had the name K
 
     shaman:{P}:refs                   zset        ref, score = modified of its newest repo
     shaman:{P}:refs:S                 zset        the same over the repos with status S
@@ -64,6 +70,7 @@ from urllib.parse import quote
 
 from shaman.checks import TEXT_LIMIT
 
+SCHEMA = "shaman:schema"
 PROJECTS = "shaman:projects"
 """Written before the first record of a project and never removed, as another slot's set cannot change in
 the same script as the record: a reader asks each project whether it has something to show."""
@@ -76,7 +83,10 @@ NODES_USED = "shaman:nodes:{nodes}:used"
 NODES_CHECKING = "shaman:nodes:{nodes}:checking"
 NODE_CHANGES = "shaman:nodes:{nodes}:changes"
 RETAINING = "shaman:retention:retaining"
+NODES_ASIDE = "shaman:nodes:{nodes}:aside"
 CHANNEL = "shaman:changes"
+ANYTHING = "anything"
+"""Published in place of an event when anything may have changed; no reader can take it for one."""
 
 DIGEST = 12
 """Bytes of an identity's digest: of a billion no two are alike, and the store keeps them in its smallest block."""
@@ -97,6 +107,11 @@ def _quoted(text: str) -> str:
 
 def _project(project: str) -> str:
     return f"shaman:{{{quoted(project)}}}"
+
+
+def all_of(project: str | None) -> str:
+    """Return the pattern that matches every key of a project, of all if it is None."""
+    return "shaman:*" if project is None else f"{_project(project)}:*"
 
 
 def repos(project: str) -> str:
@@ -132,6 +147,11 @@ def changes(project: str) -> str:
 def removals(project: str) -> str:
     """Name the log of what retention removed."""
     return f"{_project(project)}:removals"
+
+
+def aside(project: str) -> str:
+    """Name the hash of what was set aside."""
+    return f"{_project(project)}:aside"
 
 
 def refs(project: str, status: str | None = None) -> str:

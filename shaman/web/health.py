@@ -4,13 +4,20 @@ import asyncio
 import os
 from http import HTTPStatus
 
-from quart import Blueprint, Response
+from quart import Blueprint, Response, request
 
 from shaman.errors import Unavailable
 from shaman.web.context import shaman
 from shaman.web.problems import problem
 
 blueprint = Blueprint("health", __name__, url_prefix="/_health")
+
+
+async def check_schema() -> None:
+    """Let no request read or write keys of another version; `/_health/` tells of that by itself."""
+    schema = shaman().store.schema
+    if not schema.right and request.blueprint != blueprint.name:
+        await schema.check()
 
 
 @blueprint.get("/")
@@ -21,6 +28,7 @@ async def get_health() -> Response:
     if exists:
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, f"maintenance: {maintenance} exists")
     try:
+        await shaman().store.schema.check()
         await shaman().store.ping()
     except Unavailable as error:
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))

@@ -20,14 +20,15 @@ async def audit(client: Any) -> None:
     """Assert that the store holds the documents, their indexes and nothing else."""
     names = {name.decode() for name in await client.keys("*")}
     projects = {unquote(name.split("{")[1].split("}")[0]) for name in names if name.startswith("shaman:{")}
-    expected = {keys.PROJECTS, keys.RETAINING} | await audit_nodes(client)
+    expected = {keys.SCHEMA, keys.PROJECTS, keys.RETAINING} | await audit_nodes(client)
     for project in projects:
         assert await client.sismember(keys.PROJECTS, project)
         expected |= await audit_repos(client, project) | await audit_builds(client, project)
+        expected |= {each for each in names if each.startswith(keys.aside(project))}
         for name in {each for each in names if each.startswith(keys.gone(project, b""))}:
             assert await client.ttl(name) > 0
             expected.add(name)
-    assert names - expected == set()
+    assert {name for name in names - expected if not name.startswith(f"{keys.NODES_ASIDE}:")} == set()
 
 
 async def audit_nodes(client: Any) -> set[str]:
@@ -37,7 +38,7 @@ async def audit_nodes(client: Any) -> set[str]:
     assert await client.smembers(keys.NODES_DOWN) == {host for host, known in health.items() if not known.healthy}
     assert set(await client.zrange(keys.NODES_KNOWN, 0, -1)) <= set(health)
     checked = {keys.NODES_KNOWN, keys.NODE_FACTS, keys.NODES_DOWN, keys.NODE_CHANGES, keys.NODES_CHECKING}
-    return checked | {keys.NODE_TURN, keys.NODES_USED}
+    return checked | {keys.NODE_TURN, keys.NODES_USED, keys.NODES_ASIDE}
 
 
 async def audit_repos(client: Any, project: str) -> set[str]:
