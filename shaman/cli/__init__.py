@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from shaman.cli.check import check_command, reindex_command
 from shaman.cli.key import key_command
 from shaman.cli.retain import retain_command
 from shaman.cli.serve import serve_command
@@ -19,7 +20,17 @@ def commands() -> None:
     logging.getLogger("shaman.removal").setLevel(logging.INFO)  # whatever is removed is told
 
 
-for command in (serve_command, key_command, import_command, export_command, retain_command):
+COMMANDS = (
+    serve_command,
+    key_command,
+    import_command,
+    export_command,
+    check_command,
+    reindex_command,
+    retain_command,
+)
+
+for command in COMMANDS:
     commands.add_command(command)
 
 

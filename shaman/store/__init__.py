@@ -11,6 +11,7 @@ from shaman.store import keys
 from shaman.store.batches import Batches
 from shaman.store.build_scripts import BuildScripts
 from shaman.store.builds import Builds
+from shaman.store.checking import Checking
 from shaman.store.connection import ask, connect, listening
 from shaman.store.node_scripts import NodeScripts
 from shaman.store.nodes import Nodes
@@ -46,6 +47,7 @@ class Store:
         )
         self.restores = Restores(client, scripts, build_scripts, self.nodes)
         self.snapshots = Snapshots(client, scripts)
+        self.checking = Checking(client, batches)
 
     async def projects(self) -> list[str]:
         """List the names of all projects that have ever had a record, in no order."""

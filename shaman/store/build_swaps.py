@@ -23,15 +23,16 @@ def swap_of(wanted: Wanted, old_document: bytes, old: Build | None, new: Build |
     return BuildSwap(
         wanted=wanted,
         old_document=old_document,
-        old=_place(old) if old else None,
+        old=place_of(old) if old else None,
         tail=_encoder.encode(replace(new, id=0))[_ID_OF_NEW:] if new else b"",
-        new=_place(new) if new else None,
-        event=_encoder.encode(_change(old, new))[_ID_OF_NEW:],
+        new=place_of(new) if new else None,
+        event=_encoder.encode(change_of(old, new))[_ID_OF_NEW:],
         id=old.id if old else new.id if new else 0,
     )
 
 
-def _place(build: Build) -> BuildPlace:
+def place_of(build: Build) -> BuildPlace:
+    """Return where a build stands in the indexes."""
     waits = waits_at(build)
     return BuildPlace(
         digest=digest_of(build),
@@ -51,7 +52,8 @@ def _joined(place: Place) -> str:
     return "/".join(keys.quoted(part) for part in place)
 
 
-def _change(old: Build | None, new: Build | None) -> Change:
+def change_of(old: Build | None, new: Build | None) -> Change:
+    """Return the event that tells what became of a build."""
     subject = new or old
     if subject is None:
         raise ValueError("a write has an old record or a new one")

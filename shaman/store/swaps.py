@@ -46,9 +46,9 @@ def swap_of(digest: bytes, opened: Opened, old: Repo | None, merged: Repo | Remo
     return Swap(
         digest=digest,
         old_document=opened.document,
-        old=_place(old) if old else None,
+        old=place_of(old) if old else None,
         tail=_encoder.encode(replace(new, id=0))[_ID_OF_NEW:] if new else b"",
-        new=_place(new) if new else None,
+        new=place_of(new) if new else None,
         event=_event(old, subject, removed=removed) if subject else b"",
         id=subject.id if subject else 0,
         sent=merged.sent if isinstance(merged, Removed) else None,
@@ -60,17 +60,18 @@ def removal_of(repo: Repo) -> RepoRemoval:
     return RepoRemoval(
         id=repo.id,
         digest=keys.digest(*repo_identity_of(repo)),
-        place=_place(repo),
+        place=place_of(repo),
         event=_event(repo, repo, removed=True),
         sent=repo.sent,
     )
 
 
 def _event(old: Repo | None, subject: Repo, *, removed: bool) -> bytes:
-    return _encoder.encode(_change(old, subject, removed=removed))[_ID_OF_NEW:]
+    return _encoder.encode(change_of(old, subject, removed=removed))[_ID_OF_NEW:]
 
 
-def _place(repo: Repo) -> Place:
+def place_of(repo: Repo) -> Place:
+    """Return where a repo stands in the indexes."""
     archs = sorted({canonical_arch(arch) for arch in repo.archs})
     parts = [keys.quoted(part) for part in (repo.status, repo.flavor, repo.distro, repo.version)]
     return Place(
@@ -82,7 +83,8 @@ def _place(repo: Repo) -> Place:
     )
 
 
-def _change(old: Repo | None, subject: Repo, *, removed: bool) -> Change:
+def change_of(old: Repo | None, subject: Repo, *, removed: bool) -> Change:
+    """Return the event that tells what became of a repo."""
     return Change(
         id=0,
         kind="repo",
