@@ -5,7 +5,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from shaman.errors import WrongSchema
+from shaman.errors import Unavailable, WrongSchema
 from shaman.store import keys
 from shaman.store.connection import ask
 
@@ -35,8 +35,11 @@ class Schema:
         found = await self._untold() if told is None else told
         if found < VERSION:
             raise WrongSchema(f"{_named(found)}, and this shaman needs {VERSION}: stop all, and run `shaman reindex`")
-        if told is None:  # a store that takes no writes, and has told it, can be read
-            await self.write()
+        if told is None:
+            try:
+                await self.write()
+            except Unavailable:  # a store that is full, or takes no writes: it can be read, and deletions make room
+                return
         self.right = True
 
     async def read(self) -> int:

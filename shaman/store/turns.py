@@ -30,4 +30,4 @@ class Turns:
             async with asyncio.timeout(ANSWER_WAIT), lock:
                 yield
         except TimeoutError as error:
-            raise Unavailable("the record is being written by too many at once") from error
+            raise Unavailable("the store, or others who write the same record, take too long") from error

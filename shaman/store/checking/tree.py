@@ -12,6 +12,7 @@ TREE = {
     "gone:D": "string",
     "modified": "zset",
     "changes": "stream",
+    "removals": "stream",
     "aside": "hash",
     "aside:K": "any",
     "refs": "zset",
@@ -46,7 +47,12 @@ TREE_OF_NODES = {
 }
 """The keys of the storage nodes, and their types."""
 
-TREE_OF_ALL = TREE_OF_NODES | {keys.SCHEMA: "string", keys.PROJECTS: "set", f"{keys.NODES_ASIDE}:K": "any"}
+TREE_OF_ALL = TREE_OF_NODES | {
+    keys.SCHEMA: "string",
+    keys.PROJECTS: "set",
+    keys.RETAINING: "string",
+    f"{keys.NODES_ASIDE}:K": "any",
+}
 """The keys of no project, and their types."""
 
 _TEMPLATES = [(template, template.split(":")) for template in TREE]
