@@ -5,7 +5,6 @@ import base64
 import contextlib
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -27,7 +26,8 @@ from shaman.config import Auth, Config, Server, User, hash_key
 from shaman.distros import Releases
 from shaman.store import Store
 from shaman.store.connection import connect
-from shaman.store.embedded import Embedded
+from tests import backends
+from tests.backends import free_port
 from tests.store.audit import audit
 
 RELEASES = Releases()
@@ -62,44 +62,77 @@ def basic(user: str, key: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{key}".encode()).decode()}
 
 
-SERVERS = ["wheel", "system"]
-"""The servers that shaman starts: the one it brings along, and the redis-server of the system."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the kind of store that the suites shall run on."""
+    parser.addoption("--store", choices=backends.STORES, help="run the tests on this store instead of the usual ones")
 
 
-def path_to(kind: str) -> str:
-    """Return the PATH on which `find_binary` finds only this one of SERVERS. Where there is none, a CI run fails."""
-    if kind == "wheel":
-        return "/nowhere"
-    found = shutil.which("redis-server")
-    if found:
-        return str(Path(found).parent)
-    if os.environ.get("CI"):
-        pytest.fail("there is no redis-server on PATH")
-    pytest.skip("there is no redis-server on PATH")
-
-
-@contextlib.contextmanager
-def private_server(kind: str) -> Iterator[str]:
-    """Start a private server that does not wait for the disk; its URL."""
-    with TemporaryDirectory(prefix="shaman-") as folder, contextlib.ExitStack() as stack:
-        server = Embedded(Path(folder), flags=("--appendfsync", "no"))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("PATH", path_to(kind))
-            stack.enter_context(server)
-        yield server.url
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep, with --store, the suites of the store and of conformance, and of them what asks a store."""
+    if config.getoption("store"):
+        items[:] = [item for item in items if isinstance(item, pytest.Function) and backends.asks_store(item)]
 
 
 @pytest.fixture(scope="session")
-def server_url() -> Iterator[str]:
-    """Start the server of the wheel for the whole run; each test empties it."""
-    with private_server("wheel") as url:
+def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Start the server of the wheel for the whole run, or what --store names; each test empties it."""
+    named = request.config.getoption("store")
+    given = contextlib.nullcontext(request.getfixturevalue(f"{named}_url")) if named else None
+    with given or backends.private_server("wheel") as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def nodes() -> Iterator[list[backends.Server]]:
+    """Start a cluster for the whole run; its nodes."""
+    with backends.cluster() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def cluster_url(nodes: list[backends.Server]) -> str:
+    """Return a URL that names two of the three nodes."""
+    return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes[:2])
+
+
+@pytest.fixture(scope="session")
+def watched() -> Iterator[tuple[backends.Server, backends.Server, str]]:
+    """Start a master, a replica and a sentinel for the whole run; which is which changes at a failover."""
+    with backends.watched() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def sentinel_url(watched: tuple[backends.Server, backends.Server, str]) -> str:
+    """Return the URL of the service."""
+    return watched[2]
+
+
+@pytest.fixture(scope="session")
+def tls_url(ca: trustme.CA) -> Iterator[str]:
+    """Start a server that is reached by TLS for the whole run; its certificate is not checked."""
+    with backends.encrypted(ca) as server:
+        yield f"rediss://127.0.0.1:{server.port}/0?ssl_cert_reqs=none"
+
+
+@pytest.fixture(scope="session")
+def limited() -> Iterator[backends.Server]:
+    """Start a server that has a user with the rights of the document, for the whole run."""
+    with backends.server() as server:
+        server.admin.execute_command("ACL", "SETUSER", *backends.rights().split())
+        yield server
+
+
+@pytest.fixture(scope="session")
+def acl_url(limited: backends.Server) -> str:
+    """Return the URL that the limited user has."""
+    return f"redis://shaman:secret@127.0.0.1:{limited.port}/0"
 
 
 @pytest.fixture(scope="session")
 def system_url() -> Iterator[str]:
     """Start the server of the system for the whole run; each test empties it."""
-    with private_server("system") as url:
+    with backends.private_server("system") as url:
         yield url
 
 
@@ -110,14 +143,23 @@ async def backend(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Re
     if kind == "fakeredis":
         client = FakeAsyncRedis(server=FakeServer())
     else:
-        client = connect(request.getfixturevalue(f"{kind}_url"), 16)
+        client = connect(backends.admin_url(request.getfixturevalue(f"{kind}_url")), 16)
         await client.flushall()
     yield client
     await audit(client)
     await client.aclose()
 
 
-@pytest.fixture(params=["fakeredis", "server", "system"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test of the store on each kind of store, or on the one that --store names."""
+    if "redis" in metafunc.fixturenames and not hasattr(metafunc.module, "redis"):  # which has its own
+        kinds = ["server"] if metafunc.config.option.store else ["fakeredis", "server", "system"]
+        metafunc.parametrize("redis", kinds, indirect=True)
+    if "http" in metafunc.fixturenames and "conformance" not in metafunc.module.__name__:
+        metafunc.parametrize("http", ways(metafunc.config), indirect=True)
+
+
+@pytest.fixture
 async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
     """Return a client of an empty store of each kind."""
     async with backend(request.param, request) as client:
@@ -125,9 +167,12 @@ async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def store(redis: Redis) -> Store:
-    """Return an empty store of each kind."""
-    return Store(redis, CONFIG, RELEASES)
+async def store(redis: Redis, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """Return an empty store of each kind, as the user that shaman is there."""
+    client = as_shaman(redis, request)
+    yield Store(client, CONFIG, RELEASES)
+    if client is not redis:
+        await client.aclose()
 
 
 def own_address() -> dict[str, str]:
@@ -135,11 +180,9 @@ def own_address() -> dict[str, str]:
     return {"X-Forwarded-For": str(IPv4Address(secrets.randbits(32)))}
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+def as_shaman(client: Redis, request: pytest.FixtureRequest) -> Redis:
+    """Return a client for the store to use: another one than the test's only where its rights are limited."""
+    return connect(request.getfixturevalue("acl_url"), 16) if request.config.option.store == "acl" else client
 
 
 def wait_for(process: subprocess.Popen[bytes], url: str) -> None:
@@ -187,6 +230,11 @@ WAYS = ["fakeredis", "server", "process", "granian"]
 """How the service is served: in this process on two kinds of store, and as a real one on each engine."""
 
 
+def ways(config: pytest.Config) -> list[str]:
+    """Return the WAYS of this run."""
+    return ["server", "process"] if config.getoption("store") else WAYS
+
+
 @contextlib.asynccontextmanager
 async def serving(way: str, request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """Serve an empty store in one of the WAYS; its URL."""
@@ -194,7 +242,7 @@ async def serving(way: str, request: pytest.FixtureRequest) -> AsyncIterator[str
         if way in {"process", "granian"}:
             yield request.getfixturevalue(f"{way}_url")
         else:
-            async with served(Store(client, CONFIG, RELEASES)) as url:
+            async with served(Store(as_shaman(client, request), CONFIG, RELEASES)) as url:
                 yield url
 
 
@@ -227,7 +275,7 @@ def set_async(event: asyncio.Event) -> Callable[[], Awaitable[None]]:
     return set_event
 
 
-@pytest.fixture(params=WAYS)
+@pytest.fixture
 async def http(request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClient]:
     """Return a client of an empty service, in each of the WAYS."""
     async with (

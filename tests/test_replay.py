@@ -17,7 +17,7 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from tests.conftest import free_port
+from tests.backends import free_port
 from tests.test_serve import LOGIN, ROOT, Service, descendants, environment, processes, until
 
 SCRIPT = ROOT / "scripts" / "replay.py"

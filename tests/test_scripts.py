@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import free_port
+from tests.backends import free_port
 from tests.test_serve import REPO, ROOT, until
 
 INSTALL_LIMIT = 300

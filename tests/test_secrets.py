@@ -16,8 +16,9 @@ from shaman.errors import ShamanError
 from shaman.store import open_store
 from shaman.store.connection import connect
 from shaman.store.embedded import Embedded
+from tests.backends import path_to
 from tests.cli.test_commands import run
-from tests.conftest import basic, path_to
+from tests.conftest import basic
 from tests.test_serve import GET, REPO, Service, Wire, descendants
 
 PASSWORD, KEY, OTHER_KEY = "marked-password", "marked-key", "marked-other-key"

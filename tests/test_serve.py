@@ -22,7 +22,8 @@ import pytest
 from redis import Redis
 
 from shaman.store.embedded import Embedded
-from tests.conftest import CONFIG, basic, free_port
+from tests.backends import free_port
+from tests.conftest import CONFIG, basic
 
 ROOT = Path(__file__).parent.parent
 

@@ -55,8 +55,14 @@ class Store:
         return [name.decode() for name in names]
 
     async def ping(self) -> None:
-        """Raise Unavailable unless the store answers."""
-        await ask(self._client.ping)
+        """Raise Unavailable unless the store answers and can be written to; every node of a cluster must answer."""
+
+        async def probe() -> None:
+            await self._client.ping()
+            # Nothing is written, but refused wherever a write would be: by a replica, a full store, a broken cluster.
+            await self._client.setrange(keys.PROBE, 0, "")
+
+        await ask(probe)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -83,6 +83,9 @@ class Batches:
         answers: list[Any] = await pipeline.execute(raise_on_error=False)
         if len(answers) != len(commands):
             raise RuntimeError("the store has answered to another number of commands")
+        if any(isinstance(answer, exceptions.ReadOnlyError) for answer in answers):
+            # A master that has become a replica keeps its connections; its name may lead to another server by now.
+            await self._client.connection_pool.disconnect(inuse_connections=False)
         return answers
 
 
@@ -91,7 +94,8 @@ class Script:
 
     def __init__(self, client: Redis, batches: Batches, name: str) -> None:
         """Know the script `lua/<name>.lua`."""
-        self.registered: AsyncScript = client.register_script(script_text(name))
+        self._text = script_text(name)
+        self.registered: AsyncScript = client.register_script(self._text)
         self._batches = batches
 
     async def __call__(self, names: Sequence[str], arguments: Sequence[Argument] = ()) -> Any:
@@ -99,7 +103,8 @@ class Script:
         try:
             return await self._batches.call("EVALSHA", self.registered.sha, len(names), *names, *arguments)
         except exceptions.NoScriptError:
-            return await self.registered(names, arguments)
+            # That is how the very node learns it that has lost it.
+            return await self._batches.call("EVAL", self._text, len(names), *names, *arguments)
 
 
 def script_text(name: str) -> str:

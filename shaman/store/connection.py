@@ -1,7 +1,7 @@
 """The connection to the store: one bounded pool per process, and one place that decides what a failure means."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from redis import exceptions
@@ -10,6 +10,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from shaman.errors import Invalid, Unavailable
+from shaman.store.cluster import Cluster
+from shaman.store.forms import FORMS, cluster_client, sentinel_client, take_apart
+from shaman.store.sentinel import SentinelPool
 from shaman.store.wakeups import Tag, note_read
 
 POOL_WAIT = 1.0
@@ -31,31 +34,46 @@ _AWAY = (
     exceptions.ClusterDownError,
     exceptions.MasterDownError,
     exceptions.TryAgainError,
+    exceptions.AskError,
+    exceptions.NoPermissionError,
 )
-_AWAY_PREFIXES = ("NOREPLICAS", "MASTERDOWN", "READONLY", "OOM", "LOADING", "CLUSTERDOWN", "MISCONF")
+_AWAY_PREFIXES = ("NOREPLICAS", "MASTERDOWN", "READONLY", "OOM", "LOADING", "CLUSTERDOWN", "MISCONF", "NOPERM")
+_NO_RIGHT = ("The user executing the script can't run this command", "ACL failure in script")
+"""How Redis 7.0 and later ones say inside a script that the user may not do something."""
 
 Result = TypeVar("Result")
 
 
 def connect(url: str, connections: int) -> Redis:
-    """Return a client of the server at `url` with a pool of at most `connections`.
+    """Return a client of the store at `url` with at most `connections`, of a cluster to each of its nodes.
 
     The client repeats nothing by itself: its default of ten times would run a write more than once.
-    Raises Invalid if `url` cannot be that of a server; as it may hold a password, the error does not repeat it.
+    Raises Invalid if `url` cannot be that of a store; as it may hold a password, the error does not repeat it.
     """
+    settings: dict[str, Any] = {
+        "max_connections": connections,
+        "timeout": POOL_WAIT,
+        "socket_connect_timeout": POOL_WAIT,
+        "retry": Retry(NoBackoff(), 0),
+        "health_check_interval": 0,
+    }
     try:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=connections,
-            timeout=POOL_WAIT,
-            socket_connect_timeout=POOL_WAIT,
-            retry=Retry(NoBackoff(), 0),
-            health_check_interval=0,
-        )
-    except ValueError:
-        message = "redis.url (REDIS_URL): must be like redis://host:6379/0, rediss://host:6380/0 or unix:///path"
-        raise Invalid(message) from None
-    return Redis.from_pool(pool)
+        client = _client(url, settings)
+        client.connection_pool.make_connection()  # an option that it does not know would stop the first request only
+    except (ValueError, TypeError, exceptions.RedisError):
+        raise Invalid(f"redis.url (REDIS_URL): must be like {', '.join(FORMS[:-1])} or {FORMS[-1]}") from None
+    return client
+
+
+def _client(url: str, settings: Mapping[str, Any]) -> Redis:
+    scheme, separator, _ = url.partition("://")
+    if not separator:
+        raise ValueError("a URL has a scheme")
+    if scheme in {"redis+sentinel", "rediss+sentinel"}:
+        return sentinel_client(take_apart(url), settings)
+    if scheme in {"redis+cluster", "rediss+cluster"}:
+        return cluster_client(take_apart(url), settings)
+    return Redis.from_pool(BlockingConnectionPool.from_url(url, **settings))
 
 
 class _Once(Retry):
@@ -67,15 +85,20 @@ class _Once(Retry):
 
 
 def listening(client: Redis) -> Redis:
-    """Return a client of the same server with one connection of its own, which breaks audibly."""
+    """Return a client of the same store with one connection of its own, which breaks audibly."""
+    own = {"max_connections": 1, "retry": _Once(NoBackoff(), 0), "socket_timeout": REPLY_WAIT}
+    if isinstance(client, Cluster):
+        return client.listening(own)
     pool = client.connection_pool
-    settings = pool.connection_kwargs | {"retry": _Once(NoBackoff(), 0), "socket_timeout": REPLY_WAIT}
-    return Redis.from_pool(ConnectionPool(connection_class=pool.connection_class, max_connections=1, **settings))
+    if isinstance(pool, SentinelPool):
+        return Redis.from_pool(pool.listening(own))
+    settings = pool.connection_kwargs | own
+    return Redis.from_pool(ConnectionPool(connection_class=pool.connection_class, **settings))
 
 
 def is_away(error: exceptions.RedisError) -> bool:
     """Tell whether `error` means that the store cannot answer now, and not that the question was wrong."""
-    return isinstance(error, _AWAY) or str(error).startswith(_AWAY_PREFIXES)
+    return isinstance(error, _AWAY) or str(error).startswith((*_AWAY_PREFIXES, *_NO_RIGHT))
 
 
 async def ask(call: Callable[[], Awaitable[Result]], *, repeat: bool = True, reads: Collection[Tag] = ()) -> Result:

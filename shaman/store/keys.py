@@ -15,6 +15,7 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
     shaman:retention:retaining        string      token of the process that removes what the rules do not keep; expires
     shaman:nodes:{nodes}:aside        hash        what `shaman check --repair` could not keep: host -> its facts
     shaman:nodes:{nodes}:aside:K      any         a key of the wrong type that had the name K
+    shaman:probe                      string      never there; asked whether it could be written
     shaman:changes                    channel     wake-ups: the change event's JSON, of every project and node
 
     shaman:{P}:repos                  hash        id -> repo document (JSON, see `models.Repo`)
@@ -75,6 +76,7 @@ PROJECTS = "shaman:projects"
 """Written before the first record of a project and never removed, as another slot's set cannot change in
 the same script as the record: a reader asks each project whether it has something to show."""
 
+PROBE = "shaman:probe"
 NODE_TURN = "shaman:nodes:{nodes}:turn"
 NODES_KNOWN = "shaman:nodes:{nodes}:known"
 NODE_FACTS = "shaman:nodes:{nodes}:facts"

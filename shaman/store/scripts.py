@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, Literal
 
 from msgspec import Struct
+from redis import exceptions
 from redis.asyncio import Redis
 
 from shaman.store import keys
@@ -205,7 +206,13 @@ async def call_each(client: Redis, script: Script, calls: Sequence[Call]) -> lis
         answers: list[Any] = await pipeline.execute()
         return answers
 
-    return await ask(execute) if calls else []
+    async def execute_with_script() -> list[Any]:
+        try:
+            return await execute()
+        except exceptions.NoScriptError:  # lost since, or the keys are at another node now; no call harms twice
+            return await execute()
+
+    return await ask(execute_with_script) if calls else []
 
 
 def _open_call(project: str, digest: bytes) -> Call:

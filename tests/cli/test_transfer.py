@@ -1,5 +1,6 @@
 """`shaman export` and `shaman import` as people call them."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from shaman.store.connection import connect
+from tests.backends import STORES, admin_url
 from tests.test_serve import LOGIN, REPO, Service, environment
 from tests.test_transfer import BUILD, NODE, lines
 from tests.test_transfer import REPO as REPO_LINE
@@ -94,6 +97,24 @@ def test_a_named_server_is_used(tmp_path: Path, server_url: str) -> None:
     shaman(tmp_path, "import", "-", given=b"".join(lines(REPO_LINE)), redis_url=server_url)
     assert [record["sha1"] for record in export(tmp_path, redis_url=server_url)] == ["a0"]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_every_command_takes_every_kind_of_store(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
+    """What is imported into a cluster or another store a service answers with, and what it is told is exported."""
+    url = request.getfixturevalue(f"{kind}_url")
+    asyncio.run(emptied(admin_url(url)))
+    shaman(tmp_path, "import", "-", given=b"".join(lines(REPO_LINE)), redis_url=url)
+    with Service(tmp_path, REDIS_URL=url, **LOGIN) as service:
+        assert service.sha1s() == {"a0"}
+        assert service.post("b1") == 201
+    assert {record["sha1"] for record in export(tmp_path, redis_url=url)} == {"a0", "b1"}
+
+
+async def emptied(url: str) -> None:
+    """Remove every key of a store."""
+    async with connect(url, 1) as admin:
+        await admin.flushall()
 
 
 def test_a_running_server_is_copied(tmp_path: Path, old_server: Service) -> None:

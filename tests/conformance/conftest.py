@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.conformance.api import Api
-from tests.conftest import WAYS, own_address, serving
+from tests.conftest import own_address, serving, ways
 
 # The one way when --base-url is given.
 FOREIGN = "foreign"
@@ -37,7 +37,7 @@ def foreign(config: pytest.Config) -> str | None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run every test in each way of this server, or once on the foreign one."""
     if "http" in metafunc.fixturenames:
-        metafunc.parametrize("http", [FOREIGN] if foreign(metafunc.config) else WAYS, indirect=True)
+        metafunc.parametrize("http", [FOREIGN] if foreign(metafunc.config) else ways(metafunc.config), indirect=True)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -9,16 +9,17 @@ from redis.asyncio import Redis
 
 from shaman.store.batches import IN_FLIGHT, LONGEST, Batches, Script
 from shaman.store.connection import connect
+from tests.backends import admin_url
 from tests.store.trips import trips_of
 
 
 async def test_calls_of_one_moment_share_a_round_trip(redis: Redis) -> None:
     """Each gets its own answer."""
     batches, trips = Batches(redis), trips_of(redis)
-    answers = await asyncio.gather(*(batches.call("INCR", f"key{number % 2}") for number in range(6)))
+    answers = await asyncio.gather(*(batches.call("INCR", f"{{key}}{number % 2}") for number in range(6)))
     assert answers == [1, 1, 2, 2, 3, 3]
     assert trips == [["INCR"] * 6]
-    await redis.delete("key0", "key1")
+    await redis.delete("{key}0", "{key}1")
 
 
 async def test_a_failure_is_its_own(redis: Redis) -> None:
@@ -72,14 +73,14 @@ async def test_a_lost_script_is_loaded_again(redis: Redis) -> None:
     """A server that has forgotten its scripts is told them, and the call is answered."""
     script = Script(redis, Batches(redis), "find_members")
     for _ in range(2):
-        assert await script(["documents", "members"]) == []
+        assert await script(["{a}:documents", "{a}:members"]) == []
         await redis.script_flush()
 
 
 @pytest.mark.parametrize("connections", [1, 3])
 async def test_nobody_starves(server_url: str, connections: int) -> None:
     """With fewer connections than callers, each caller is served in turn."""
-    client = connect(server_url, connections)
+    client = connect(admin_url(server_url), connections)
     batches = Batches(client)
 
     async def caller(number: int) -> list[Any]:

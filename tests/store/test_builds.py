@@ -383,12 +383,12 @@ async def test_names_with_every_odd_character_keep_apart(store: Store) -> None:
             assert (build.flavor, build.status, build.url) == (name, "started", "https://ci/started/")
 
 
-async def test_a_post_costs_one_read_and_one_script(store: Store, redis: Any) -> None:
+async def test_a_post_costs_one_read_and_one_script(store: Store) -> None:
     """Once a project is known, a take-over among other queued builds is two questions to the store."""
     for number in range(20):
         await put(store, posted(url=f"https://ci/{number}/", status="queued", ref=f"r{number}"))
     await store.builds.find_sha1("ceph", "r7", "a1")
-    trips = trips_of(redis)
+    trips = trips_of(store._client)  # noqa: SLF001
     await put(store, posted(url="https://ci/new/", ref="r7"))
     assert trips == [["EVALSHA"], ["EVALSHA"]]
     trips.clear()

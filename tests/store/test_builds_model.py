@@ -17,6 +17,7 @@ from shaman.store import Store
 from shaman.store.connection import connect
 from shaman.store.repos import Outcome
 from shaman.store.restores import Restored
+from tests.backends import admin_url
 from tests.conftest import CONFIG, RELEASES
 from tests.store.audit import audit
 
@@ -169,7 +170,7 @@ class BuildMachine(RuleBasedStateMachine):
 def test_the_store_tells_what_a_dict_would_tell(kind: str, request: pytest.FixtureRequest) -> None:
     """Any sequence of writes leaves store and dict telling the same."""
     machine = type("Machine", (BuildMachine,), {})
-    machine.url = request.getfixturevalue("server_url") if kind == "server" else None  # type: ignore[attr-defined]
+    machine.url = admin_url(request.getfixturevalue("server_url")) if kind == "server" else None  # type: ignore[attr-defined]
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -18,7 +18,7 @@ import shaman
 from shaman.errors import Unavailable
 from shaman.store import embedded
 from shaman.store.embedded import Embedded, find_binary
-from tests.conftest import SERVERS, path_to
+from tests.backends import SERVERS, path_to
 
 STARTER = """
 import sys, redis

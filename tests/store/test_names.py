@@ -10,7 +10,7 @@ from shaman.store.batches import Batches
 from shaman.store.names import newest_names
 from tests.store.trips import trips_of
 
-KEY, CHANGES = "names", "changes"
+KEY, CHANGES = "{list}:names", "{list}:changes"
 
 
 @pytest.fixture(autouse=True)

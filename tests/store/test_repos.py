@@ -17,6 +17,7 @@ from shaman.models import PostedRepo, Repo
 from shaman.store import Store, keys, open_store, scripts
 from shaman.store.connection import connect
 from shaman.store.repos import Outcome, Pattern
+from tests.backends import admin_url
 from tests.conftest import CONFIG, RELEASES
 
 RULES = PostRules(required=("ref", "sha1", "distro", "distro_version", "url", "arch"), archs_replace=True)
@@ -248,7 +249,8 @@ async def test_concurrent_writers_of_one_record_all_succeed(store: Store) -> Non
 async def test_a_crowd_of_writers_of_one_record_in_two_processes_gets_through(server_url: str) -> None:
     """Nobody is sent away because others write the same record."""
     stores = [Store(connect(server_url, 16), CONFIG, RELEASES) for _ in range(2)]
-    await stores[0]._client.flushall()  # noqa: SLF001
+    async with connect(admin_url(server_url), 1) as admin:
+        await admin.flushall()
     url = "https://chacra/1/"
     await asyncio.gather(*(put(stores[number % 2], chacra_url=url, extra={"number": number}) for number in range(300)))
     [repo] = await stores[0].repos.find_sha1("ceph", "main", "a1", [READY])

@@ -51,6 +51,7 @@ TREE_OF_ALL = TREE_OF_NODES | {
     keys.SCHEMA: "string",
     keys.PROJECTS: "set",
     keys.RETAINING: "string",
+    keys.PROBE: "string",
     f"{keys.NODES_ASIDE}:K": "any",
 }
 """The keys of no project, and their types."""
