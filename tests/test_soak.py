@@ -1,0 +1,52 @@
+"""`scripts/soak` in small: what breaks between and under the parts costs no acknowledged write."""
+
+import random
+
+from msgspec.structs import replace
+from redis.asyncio import Redis
+from soaking import writes
+from soaking.builders import Builder, Tally
+from soaking.records import Cell, Record, State
+from soaking.verdict import faults_of
+
+from shaman.models import PostedRepo
+from shaman.store import Store
+from shaman.web.repos import RULES
+from tests.conftest import CONFIG, RELEASES
+
+
+async def test_a_failing_network_costs_no_write() -> None:
+    """16 builders write through every kind of fault: each acknowledged write is there once, and none is half there."""
+    seed = random.randrange(2**32)  # noqa: S311 - the failure names it
+    result = await writes.drive(600, seed, 0.08, lambda: True)
+    assert (seed, result.tally.wrong, result.faults) == (seed, [], [])
+    assert result.tally.acknowledged >= 500
+    assert result.happened.total() >= 20
+
+
+async def test_the_verdict_names_what_is_wrong(redis: Redis) -> None:
+    """A record that is lost, doubled, not as it was acknowledged, or without its entry is told; a doubt is either."""
+    builder = Builder(0, 0, Tally())
+    store, cell = Store(redis, CONFIG, RELEASES), Cell("repo", "ceph", "flavor0", "a1", "ubuntu", "jammy")
+    record = builder.records[cell] = Record(cell=cell)
+    record.written(State("main", "ready", 1))
+    assert "is None" in "".join(await faults_of(redis, [builder]))
+    posted = PostedRepo(
+        ref="main", sha1="a1", distro="ubuntu", distro_version="jammy", flavor="flavor0", extra={"number": 1}
+    )
+    first = replace(posted, chacra_url=record.url(), url="https://r/", arch="x86_64")
+    await store.repos.put("ceph", first, RULES)
+    assert await faults_of(redis, [builder]) == []
+    record.doubted(State("main", "failed", 2))
+    assert await faults_of(redis, [builder]) == []
+    await store.repos.put("ceph", replace(first, status="failed", extra={"number": 2}), RULES)
+    assert await faults_of(redis, [builder]) == []
+    record.doubt = None
+    assert "number=2" in "".join(await faults_of(redis, [builder]))
+    record.written(State("main", "failed", 2))
+    record.entries.append(record.entries[-1])
+    assert "updated" in "".join(await faults_of(redis, [builder]))
+    record.entries.pop()
+    await store.repos.put("ceph", replace(first, chacra_url="https://r/other/"), RULES)
+    assert "is there 2 times" in "".join(await faults_of(redis, [builder]))
+    assert "nobody has written it" in "".join(await faults_of(redis, []))
