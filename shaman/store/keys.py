@@ -21,8 +21,8 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
     shaman:{P}:repos                  hash        id -> repo document (JSON, see `models.Repo`)
     shaman:{P}:next-id                string      the last id given out
     shaman:{P}:identities             hash        12-byte digest of the identity -> id
-    shaman:{P}:gone:D                 string      the sender's `modified` of the deleted repo with the identity's
-                                                  digest D, in hex; expires
+    shaman:{P}:gone:D                 string      `<sender's modified, if told>/<time>` of the deletion of the identity
+                                                  with the digest D, in hex; expires
     shaman:{P}:modified               zset        id, score = modified
     shaman:{P}:changes                stream      one entry per effective write: field `event`, JSON; capped
 

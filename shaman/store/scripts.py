@@ -17,7 +17,10 @@ STREAM_LENGTH = 10_000
 """Entries a change stream keeps: days of a busy project, about 3 MB."""
 
 FORGET_AFTER = 30 * 24 * 3600
-"""Seconds a deletion is remembered for, so that a late callback does not bring the record back."""
+"""Seconds a deletion that its sender dated is remembered: a late callback must not bring the record back."""
+
+LATEST = 3600
+"""Seconds any deletion is remembered for: no network holds a command back as long, one that its sender gave up on."""
 
 COMMON_BUDGET = 100
 """Profiles looked at in one call: under 2 ms of the store's time. Hardly a ref has so many."""
@@ -37,12 +40,18 @@ Kind = Literal["ref", "sha1"]
 
 
 class Opened(Struct, frozen=True):
-    """What a write needs to know: the clock, the identity's document (b"" if none), when its sender deleted it."""
+    """What a write needs to know: the clock, the identity's document (b"" if none), what is left of a deleted one."""
 
     now: int
     document: bytes
-    gone: int | None
+    tombstone: bytes
     known_project: bool
+
+    @property
+    def gone(self) -> int | None:
+        """The sender's time of the deletion, if the record was deleted and the time told."""
+        sent, _, _ = self.tombstone.partition(b"/")
+        return int(sent) if sent else None
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -73,7 +82,8 @@ class Place(Struct, frozen=True, kw_only=True):
 class Swap(Struct, frozen=True, kw_only=True):
     """One write of a repo: what was read, what shall stand there instead, and the event that says so.
 
-    `tail` is the new document from behind its id on, b"" to delete; `sent` the sender's time of a deletion.
+    `tail` is the new document from behind its id on, b"" to delete, which leaves `tombstone`, and that for a long time
+    if its sender told when; `old_tombstone` is the one that was read.
     The `id` of a new record is a wish, of a restored one: it gets another if that one is taken, and with 0 the next.
     """
 
@@ -84,7 +94,8 @@ class Swap(Struct, frozen=True, kw_only=True):
     new: Place | None
     event: bytes
     id: int = 0
-    sent: int | None = None
+    tombstone: str = ""
+    old_tombstone: bytes = b""
 
     def refs(self) -> list[str]:
         """Return the refs that the write touches."""
@@ -224,7 +235,7 @@ def _opened(answer: Any) -> Opened:
     return Opened(
         now=int(seconds) * 1_000_000 + int(micros),
         document=document,
-        gone=int(gone) if gone else None,
+        tombstone=gone,
         known_project=bool(known),
     )
 
@@ -255,8 +266,9 @@ def _swap_call(project: str, swap: Swap) -> Call:
         swap.id or "",
         *old.arguments(),
         *new.arguments(),
-        "" if swap.sent is None else swap.sent,
-        FORGET_AFTER,
+        swap.tombstone,
+        LATEST if swap.tombstone.startswith("/") else FORGET_AFTER,
+        swap.old_tombstone,
         swap.event,
         STREAM_LENGTH,
         keys.CHANNEL,

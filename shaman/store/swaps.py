@@ -51,7 +51,8 @@ def swap_of(digest: bytes, opened: Opened, old: Repo | None, merged: Repo | Remo
         new=place_of(new) if new else None,
         event=_event(old, subject, removed=removed) if subject else b"",
         id=subject.id if subject else 0,
-        sent=merged.sent if isinstance(merged, Removed) else None,
+        tombstone=_tombstone(merged, opened.now) if isinstance(merged, Removed) else "",
+        old_tombstone=opened.tombstone,
     )
 
 
@@ -68,6 +69,11 @@ def removal_of(repo: Repo) -> RepoRemoval:
 
 def _event(old: Repo | None, subject: Repo, *, removed: bool) -> bytes:
     return _encoder.encode(change_of(old, subject, removed=removed))[_ID_OF_NEW:]
+
+
+def _tombstone(removed: Removed, now: int) -> str:
+    """Return what is left of a deleted record; no two deletions of one leave the same."""
+    return f"{'' if removed.sent is None else removed.sent}/{now}"
 
 
 def place_of(repo: Repo) -> Place:

@@ -6,9 +6,9 @@
 -- ARGV    1 digest, 2 old document ('' = there must be none), 3 new document from behind its id on ('' = delete), 4 id
 --         ('' = the next one; the one that a new record wants, if it is free),
 --         5-8 ref, sha1, cell, time of the old record, 9-12 of the new one,
---         13 sender's time of a deletion ('' = not told), 14 seconds to remember it for,
---         15 change event from behind its id on, 16 length of the stream, 17 channel
--- Returns the id ('0' = nothing was there to delete); '' when the stored document is another one than the old: read again
+--         13 what is left of a deleted record, 14 seconds to keep it for, 15 what was left of an earlier one as read,
+--         16 change event from behind its id on, 17 length of the stream, 18 channel
+-- Returns the id ('0' = nothing was there to delete); '' when the store has something else than was read: read again
 --@include profiles
 local repos, next_id, identities, gone, modified, sha1s, changes = unpack(KEYS, 1, 7)
 local digest, old, tail, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -84,9 +84,10 @@ local known = redis.call('HGET', identities, digest)
 local stored = known and redis.call('HGET', repos, known) or ''
 if known and tail ~= '' and stored == '{"id":' .. known .. tail then return known end
 if stored ~= old then return '' end
+if old == '' and (redis.call('GET', gone) or '') ~= ARGV[15] then return '' end
 if tail == '' then
   redis.call('DEL', gone) -- a server that is full lets a script end that has begun with what frees memory
-  if ARGV[13] ~= '' then redis.call('SET', gone, ARGV[13], 'EX', ARGV[14]) end
+  redis.call('SET', gone, ARGV[13], 'EX', ARGV[14])
   if old == '' then return '0' end
 end
 if old == '' and id ~= '' then
@@ -103,7 +104,7 @@ else
   redis.call('HDEL', repos, id)
   redis.call('HDEL', identities, digest)
 end
-local event = '{"id":' .. id .. ARGV[15]
-redis.call('XADD', changes, 'MAXLEN', '~', ARGV[16], '*', 'event', event)
-redis.call('PUBLISH', ARGV[17], event)
+local event = '{"id":' .. id .. ARGV[16]
+redis.call('XADD', changes, 'MAXLEN', '~', ARGV[17], '*', 'event', event)
+redis.call('PUBLISH', ARGV[18], event)
 return id
