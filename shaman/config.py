@@ -40,10 +40,14 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class RedisSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[redis]`: the server to use (none: a private one), and the connections of one process to it."""
+    """`[redis]`: the server to use (none: a private one), and the connections of one process to it.
+
+    A POST is acknowledged when `replicas_to_ack` replicas of the server have what it wrote.
+    """
 
     url: str = ""
     connections: Count = 16
+    replicas_to_ack: Annotated[int, Meta(ge=0, le=16)] = 0
 
     def __repr__(self) -> str:
         """Leave out the URL, as it may hold a password."""

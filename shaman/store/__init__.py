@@ -33,14 +33,16 @@ class Store:
         """Use `client`; nothing is sent before the first question."""
         self._client = client
         batches = Batches(client)
-        scripts = Scripts(client, batches)
+        replicas = config.redis.replicas_to_ack
+        writes = Batches(client, replicas) if replicas else batches
+        scripts = Scripts(client, batches, writes)
         self._listening = listening(client)
         self.schema = Schema(client)
         self.wakeups = Wakeups(self._listening)
-        self.repos = Repos(client, batches, scripts, releases, self.wakeups)
-        build_scripts = BuildScripts(client, batches)
-        self.builds = Builds(client, batches, scripts, build_scripts, releases, self.wakeups)
-        self.nodes = Nodes(client, NodeScripts(client, batches), config.chacra_nodes, self.wakeups)
+        self.repos = Repos(client, batches, writes, scripts, releases, self.wakeups)
+        build_scripts = BuildScripts(client, batches, writes)
+        self.builds = Builds(client, batches, writes, scripts, build_scripts, releases, self.wakeups)
+        self.nodes = Nodes(client, NodeScripts(client, batches, writes), config.chacra_nodes, self.wakeups)
         self.rights = Rights(client, batches, self.schema)
         self.removals = Removals(
             client, RemovalScripts(client, batches), scripts, self.repos, self.builds, self.wakeups

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
 from shaman.store.connection import REPLY_WAIT
+from shaman.store.replicas import acknowledged, wait_for
 
 IN_FLIGHT = 4
 """Batches on their way at once: more would only take connections, as the store does one thing after the other."""
@@ -27,11 +28,17 @@ Batch = list[tuple[Sequence[Argument], asyncio.Future[Any]]]
 
 
 class Batches:
-    """The way of short calls to the store: each is answered, or fails, by itself."""
+    """The way of short calls to the store: each is answered, or fails, by itself.
 
-    def __init__(self, client: Redis) -> None:
+    With `replicas`, a batch is answered when so many replicas have what it wrote, else all its calls fail. That waits
+    for what the batch wrote itself, not for what it found written, and it belongs to writes alone: where a replica is
+    away, lookups would wait with them.
+    """
+
+    def __init__(self, client: Redis, replicas: int = 0) -> None:
         """Use `client`; nothing is sent before the first call."""
         self._client = client
+        self.replicas = replicas
         self._waiting: Batch = []
         self._in_flight: set[asyncio.Task[None]] = set()
 
@@ -80,7 +87,11 @@ class Batches:
         pipeline = self._client.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
+        if self.replicas:
+            pipeline.execute_command(*wait_for(self.replicas))
         answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        if self.replicas:
+            answers = acknowledged(answers, self.replicas)
         if len(answers) != len(commands):
             raise RuntimeError("the store has answered to another number of commands")
         if any(isinstance(answer, exceptions.ReadOnlyError) for answer in answers):
@@ -93,7 +104,7 @@ class Script:
     """A Lua script, loaded again where the server has lost it."""
 
     def __init__(self, client: Redis, batches: Batches, name: str) -> None:
-        """Know the script `lua/<name>.lua`."""
+        """Know the script `lua/<name>.lua`, and call it in `batches`."""
         self._text = script_text(name)
         self.registered: AsyncScript = client.register_script(self._text)
         self._batches = batches

@@ -65,11 +65,11 @@ class BuildSwap(Struct, frozen=True, kw_only=True):
 class BuildScripts:
     """The scripts, registered once with a client."""
 
-    def __init__(self, client: Redis, batches: Batches) -> None:
-        """Register every script with `client`, and call it in `batches`."""
+    def __init__(self, client: Redis, batches: Batches, writes: Batches) -> None:
+        """Register every script with `client`, and call it in `batches`, or in `writes` if that is what it does."""
         self._client = client
         self._open_build = Script(client, batches, "open_build")
-        self._swap_build = Script(client, batches, "swap_build")
+        self._swap_build = Script(client, writes, "swap_build")
 
     async def open_build(self, project: str, wanted: Wanted) -> OpenedBuild:
         """Read the build that is wanted, and the clock."""

@@ -34,6 +34,7 @@ class Builds:
         self,
         client: Redis,
         batches: Batches,
+        writes: Batches,
         scripts: Scripts,
         build_scripts: BuildScripts,
         releases: Releases,
@@ -42,6 +43,7 @@ class Builds:
         """Use `releases` to know which versions are the same; tell `wakeups` of what is written."""
         self._client = client
         self._batches = batches
+        self._writes = writes
         self._scripts = scripts
         self._build_scripts = build_scripts
         self._releases = releases
@@ -123,11 +125,15 @@ class Builds:
         if isinstance(new, Unchanged):
             if old is None:  # which never happens: only what is there can stay unchanged
                 return None
+            # What is there is written once more, as the replicas may not have it yet.
+            again = swap_of(wanted, opened.document, old, old)
+            if self._writes.replicas and await self._build_scripts.swap_build(old.project, again) is None:
+                return None
             # Perhaps another process has just written this, and its wake-up is still on the way.
             await self._wakeups.catch_up()
             return Outcome.UNCHANGED, old
         if not opened.known_project:
-            await ask(lambda: self._client.sadd(keys.PROJECTS, new.project))
+            await ask(partial(self._writes.call, "SADD", keys.PROJECTS, new.project))
         with self._wakeups.writing(_tags(new)):
             new_id = await self._build_scripts.swap_build(new.project, swap_of(wanted, opened.document, old, new))
         if new_id is None:

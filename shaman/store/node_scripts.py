@@ -35,11 +35,11 @@ class NodeSwap(Struct, frozen=True, kw_only=True):
 class NodeScripts:
     """The scripts, registered once with a client."""
 
-    def __init__(self, client: Redis, batches: Batches) -> None:
-        """Register every script with `client`, and call it in `batches`."""
+    def __init__(self, client: Redis, batches: Batches, writes: Batches) -> None:
+        """Register every script with `client`, and call it in `batches`, or in `writes` if that is what it does."""
         self._find_nodes = Script(client, batches, "find_nodes")
         self._take_node = Script(client, batches, "take_node")
-        self._swap_node = Script(client, batches, "swap_node")
+        self._swap_node = Script(client, writes, "swap_node")
 
     async def find_nodes(self, configured: Sequence[str]) -> tuple[int, list[NodeRow]]:
         """Read the clock and the pool, in order."""

@@ -19,7 +19,7 @@ from shaman.store import keys
 from shaman.store.batches import Batches
 from shaman.store.connection import ask
 from shaman.store.names import newest_names
-from shaman.store.scripts import Kind, Scripts
+from shaman.store.scripts import Kind, Opened, Scripts
 from shaman.store.swaps import swap_of
 from shaman.store.turns import Turns
 from shaman.store.wakeups import Tag, Wakeups, named, tags_of
@@ -70,10 +70,13 @@ class Pattern(Struct, frozen=True, kw_only=True):
 class Repos:
     """The repos of every project."""
 
-    def __init__(self, client: Redis, batches: Batches, scripts: Scripts, releases: Releases, wakeups: Wakeups) -> None:
+    def __init__(
+        self, client: Redis, batches: Batches, writes: Batches, scripts: Scripts, releases: Releases, wakeups: Wakeups
+    ) -> None:
         """Use `releases` to know which versions are the same; tell `wakeups` of what is written."""
         self._client = client
         self._batches = batches
+        self._writes = writes
         self._scripts = scripts
         self._releases = releases
         self._wakeups = wakeups
@@ -99,11 +102,13 @@ class Repos:
                 old, posted, project=project, rules=rules, releases=self._releases, now=opened.now, gone=opened.gone
             )
             if isinstance(merged, Unchanged):
+                if self._writes.replicas and not await self._confirm(project, digest, opened, old):
+                    continue
                 # Perhaps another process has just written this, and its wake-up is still on the way.
                 await self._wakeups.catch_up()
                 return Outcome.UNCHANGED, old
             if not opened.known_project:
-                await ask(lambda: self._client.sadd(keys.PROJECTS, project))
+                await ask(partial(self._writes.call, "SADD", keys.PROJECTS, project))
             swap = swap_of(digest, opened, old, merged)
             with self._wakeups.writing(tags_of("repo", project, swap.refs(), swap.sha1s())):
                 new_id = await self._scripts.swap_repo(project, swap)
@@ -190,6 +195,13 @@ class Repos:
         terms = [pattern.term() for pattern in patterns]
         kind, documents = await self._scripts.find_common_repos(project, name, status or "", terms)
         return kind, _decoded(documents)
+
+    async def _confirm(self, project: str, digest: bytes, opened: Opened, old: Repo | None) -> bool:
+        """Write what is there once more, as the replicas may not have it yet; False if it has changed."""
+        return (
+            await self._scripts.swap_repo(project, swap_of(digest, opened, old, old or Removed(opened.gone)))
+            is not None
+        )
 
     async def _list(self, project: str, key: str, reads: Collection[Tag]) -> list[str]:
         return await newest_names(self._batches, key, keys.changes(project), reads)

@@ -109,11 +109,11 @@ class Swap(Struct, frozen=True, kw_only=True):
 class Scripts:
     """The scripts, registered once with a client; it loads one again where the server has lost it."""
 
-    def __init__(self, client: Redis, batches: Batches) -> None:
-        """Register every script with `client`, and call it in `batches`."""
+    def __init__(self, client: Redis, batches: Batches, writes: Batches) -> None:
+        """Register every script with `client`, and call it in `batches`, or in `writes` if that is what it does."""
         self._client = client
         self._open_repo = Script(client, batches, "open_repo")
-        self._swap_repo = Script(client, batches, "swap_repo")
+        self._swap_repo = Script(client, writes, "swap_repo")
         self._find_newest_repos = Script(client, batches, "find_newest_repos")
         self._find_sha1_repos = Script(client, batches, "find_sha1_repos")
         self._find_ref_repos = Script(client, batches, "find_ref_repos")

@@ -26,7 +26,8 @@ DELETION = PostedRepo(chacra_url=URL, status="deleted")
 
 def scripts_of(redis: Redis) -> Scripts:
     """Return the scripts as a store uses them."""
-    return Scripts(redis, Batches(redis))
+    batches = Batches(redis)
+    return Scripts(redis, batches, batches)
 
 
 async def prepared(redis: Redis, body: PostedRepo) -> Swap:

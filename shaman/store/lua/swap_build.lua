@@ -39,7 +39,10 @@ end
 
 local known = find_wanted(identities, queued, ARGV[1], {ARGV[2], ARGV[3]})
 local stored = known and redis.call('HGET', builds, known) or ''
-if known and tail ~= '' and stored == '{"id":' .. known .. tail then return known end
+if known and tail ~= '' and stored == '{"id":' .. known .. tail then
+  redis.call('HSET', identities, ARGV[12], known) -- a write, as whoever waits for replicas waits for his own writes only
+  return known
+end
 if stored ~= old then return '' end
 if old == '' and id ~= '' then
   if redis.call('HEXISTS', builds, id) == 1 then id = ''

@@ -82,7 +82,10 @@ end
 
 local known = redis.call('HGET', identities, digest)
 local stored = known and redis.call('HGET', repos, known) or ''
-if known and tail ~= '' and stored == '{"id":' .. known .. tail then return known end
+if known and tail ~= '' and stored == '{"id":' .. known .. tail then
+  redis.call('HSET', identities, digest, known) -- a write, as whoever waits for replicas waits for his own writes only
+  return known
+end
 if stored ~= old then return '' end
 if old == '' and (redis.call('GET', gone) or '') ~= ARGV[15] then return '' end
 if tail == '' then
