@@ -4,7 +4,7 @@ import random
 
 from msgspec.structs import replace
 from redis.asyncio import Redis
-from soaking import writes
+from soaking import kills, writes
 from soaking.builders import Builder, Tally
 from soaking.records import Cell, Record, State
 from soaking.verdict import faults_of
@@ -50,3 +50,10 @@ async def test_the_verdict_names_what_is_wrong(redis: Redis) -> None:
     await store.repos.put("ceph", replace(first, chacra_url="https://r/other/"), RULES)
     assert "is there 2 times" in "".join(await faults_of(redis, [builder]))
     assert "nobody has written it" in "".join(await faults_of(redis, []))
+
+
+async def test_a_kill_of_any_part_costs_no_write() -> None:
+    """Worker, parent and store are killed under load: each acknowledged write is there once, and none is half there."""
+    result = await kills.own_store(3, 0, lambda: True)
+    assert (result.tally.wrong, result.faults) == ([], [])
+    assert list(result.recoveries) == ["worker", "parent", "store"]

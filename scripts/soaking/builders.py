@@ -13,6 +13,7 @@ from shaman.models import DELETED
 from soaking.records import Cell, Record, State
 
 USER, KEY = "soak", "not-secret"
+BUILDERS = 16
 PROJECTS = ("ceph", "kernel", "teuthology")
 REFS = ("main", "reef", "squid", "wip/faults", "wip-1", "wip-2")
 SHA1S = tuple(f"{number:040x}" for number in range(0xABC0, 0xABC0 + 40))
@@ -32,21 +33,19 @@ GIVE_UP = 0.02
 
 
 class Tally(Struct):
-    """What all builders have seen."""
+    """What all builders have seen; `newest` is when the last one was posted of those that were acknowledged."""
 
     acknowledged: int = 0
     repeated: int = 0
     given_up: int = 0
     slowest: float = 0.0
-    silence: float = 0.0
-    last: float = field(default_factory=time.monotonic)
+    newest: float = 0.0
     wrong: list[str] = field(default_factory=list)
 
-    def acknowledge(self) -> None:
-        """Count a write that was acknowledged just now; `silence` is the longest time between two of them."""
-        now = time.monotonic()
+    def acknowledge(self, sent: float) -> None:
+        """Count a write that was acknowledged, posted at `sent` by the monotonic clock."""
         self.acknowledged += 1
-        self.silence, self.last = max(self.silence, now - self.last), now
+        self.newest = max(self.newest, sent)
 
 
 class Builder:
@@ -119,7 +118,7 @@ class Builder:
             else:
                 self._tally.slowest = max(self._tally.slowest, time.monotonic() - started)
                 if answer.is_success:
-                    self._tally.acknowledge()
+                    self._tally.acknowledge(started)
                     return True
                 seen = str(answer.status_code)
                 if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:

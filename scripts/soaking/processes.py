@@ -33,6 +33,11 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def url(self) -> str:
+        """Where it answers HTTP."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def pid(self) -> int:
         """The process that was started last."""
         return self._process.pid if self._process else 0
@@ -91,7 +96,7 @@ def store(folder: Path, *options: str, port: int = 0) -> Process:
     return Process([*command, "--appendfsync", "always", *options], folder, port, answers_ping)
 
 
-def service(folder: Path, redis_url: str, settings: str = "", workers: int = 2) -> Process:
+def service(folder: Path, redis_url: str = "", settings: str = "", workers: int = 2) -> Process:
     """Return a service on the store at a URL, or on one of its own; `settings` goes into its config.toml."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,6 +106,21 @@ def service(folder: Path, redis_url: str, settings: str = "", workers: int = 2) 
     environment = {name: value for name, value in os.environ.items() if name not in UNSET}
     process.environment = environment | {"SHAMAN_API_USER": USER, "SHAMAN_API_KEY": KEY, "REDIS_URL": redis_url}
     return process
+
+
+def is_store(pid: int) -> bool:
+    """Tell whether a process is a store (Linux only)."""
+    with suppress(OSError):
+        return b"-server" in Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")[0]
+    return False
+
+
+def await_end(pids: Sequence[int]) -> None:
+    """Return when none of the processes is there any more."""
+    for pid in pids:
+        with suppress(OSError):
+            while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                time.sleep(0.005)
 
 
 def kill(pid: int) -> None:
