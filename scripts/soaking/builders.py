@@ -33,19 +33,19 @@ GIVE_UP = 0.02
 
 
 class Tally(Struct):
-    """What all builders have seen; `newest` is when the last one was posted of those that were acknowledged."""
+    """What all builders have seen; `newest` is when the last acknowledged write to each project was posted."""
 
     acknowledged: int = 0
     repeated: int = 0
     given_up: int = 0
     slowest: float = 0.0
-    newest: float = 0.0
+    newest: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PROJECTS, 0.0))
     wrong: list[str] = field(default_factory=list)
 
-    def acknowledge(self, sent: float) -> None:
+    def acknowledge(self, project: str, sent: float) -> None:
         """Count a write that was acknowledged, posted at `sent` by the monotonic clock."""
         self.acknowledged += 1
-        self.newest = max(self.newest, sent)
+        self.newest[project] = max(self.newest[project], sent)
 
 
 class Builder:
@@ -118,7 +118,7 @@ class Builder:
             else:
                 self._tally.slowest = max(self._tally.slowest, time.monotonic() - started)
                 if answer.is_success:
-                    self._tally.acknowledge(started)
+                    self._tally.acknowledge(target.split("/")[-2], started)
                     return True
                 seen = str(answer.status_code)
                 if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
