@@ -4,8 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from soaking.processes import Process
 from shaman.config import RedisSettings
 from shaman.errors import Unavailable
 from shaman.models import PostedBuild, PostedRepo
-from shaman.store import Store, batches, keys
+from shaman.store import Store, keys, replicas
 from shaman.store.connection import connect
 from shaman.store.repos import Outcome, Pattern
 from tests.conftest import CONFIG, RELEASES, SERVERS, path_to
@@ -36,23 +35,29 @@ BUILD = PostedBuild(url="https://jenkins/1", ref="main", sha1="a1", status="star
 @pytest.fixture(autouse=True)
 def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give a replica that stands still less time, as there are many waits for it here."""
-    monkeypatch.setattr(batches, "ACK_WAIT", 0.3)
+    monkeypatch.setattr(replicas, "ACK_WAIT", 0.3)
 
 
-@pytest.fixture(params=SERVERS)
-async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Process, Process]]:
+@pytest.fixture(params=SERVERS, scope="module")
+def servers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, ...]]:
     """Start a server of each kind and a replica of it."""
-    with ExitStack() as stack:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("PATH", path_to(request.param))
-            master = processes.store(tmp_path / "master", "--repl-diskless-sync-delay", "0")
-            replica = processes.store(tmp_path / "replica", "--replicaof", "127.0.0.1", str(master.port))
-        stack.enter_context(master)
-        stack.enter_context(replica)
-        async with client_of(master) as client:
-            await linked(client)
-            yield master, replica
-            await audit(client)
+    folder = tmp_path_factory.mktemp("pair")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", path_to(request.param))
+        master = processes.store(folder / "master", "--repl-diskless-sync-delay", "0")
+        replica = processes.store(folder / "replica", "--replicaof", "127.0.0.1", str(master.port))
+    with master, replica:
+        yield master, replica
+
+
+@pytest.fixture
+async def pair(servers: tuple[Process, Process]) -> AsyncIterator[tuple[Process, Process]]:
+    """Return an empty server and its replica."""
+    async with client_of(servers[0]) as client:
+        await client.flushall()
+        await linked(client)
+        yield servers
+        await audit(client)
 
 
 @asynccontextmanager
@@ -171,3 +176,14 @@ async def test_a_lost_script_waits_for_replicas_too(pair: tuple[Process, Process
         await client.script_flush()
         with stopped(pair[1]), pytest.raises(Unavailable, match=TOO_FEW):
             await store.repos.put("ceph", replace(REPO, status="failed"), RULES)
+
+
+async def test_a_master_that_has_become_a_replica_is_named(pair: tuple[Process, Process]) -> None:
+    """What it refuses is told as it is: it has no replicas to ask."""
+    async with client_of(pair[0]) as client:
+        store = Store(client, TO_ACK, RELEASES)
+        await store.repos.put("ceph", REPO, RULES)
+        await client.replicaof("127.0.0.1", pair[1].port)
+        with pytest.raises(Unavailable, match="ReadOnlyError"):
+            await store.repos.put("ceph", replace(REPO, status="failed"), RULES)
+        await client.replicaof("NO", "ONE")
