@@ -28,6 +28,9 @@ POINT = "failover"
 CUT_OFF = 0.5
 """Seconds from the cut between master and replicas to the death of the master; replicas connect again after one."""
 
+PAUSE = (1.0, 2.0)
+"""Seconds of load before the death, and the first of them after it."""
+
 MIN_REPLICAS = ("--min-replicas-to-write", "1", "--min-replicas-max-lag", "2")
 
 
@@ -95,17 +98,19 @@ async def fail_over(case: Case, seed: int) -> Result:
         service = processes.service(Path(folder, "service"), group.url, settings)
         await asyncio.to_thread(stack.enter_context, service)
         kill = partial(kill_master, group, cut=case.cut)
-        result, builders = await under_load(("master",), 1, seed, service, kill, lambda: True)
+        result, builders = await under_load(("master",), 1, seed, service, kill, lambda: True, PAUSE)
         client = connect(group.url, 4)
         result.faults = await faults_of(client, builders)
         await client.aclose()
     return result
 
 
-def kill_master(group: Group, _: str, *, cut: bool) -> None:
-    """Kill the master, which is cut off from its replicas before if so asked."""
+def kill_master(group: Group, _: str, *, cut: bool) -> float:
+    """Kill the master, which is cut off from its replicas before if so asked; when."""
     if cut:
         with Redis(port=group.master.port) as client:
             client.client_kill_filter(_type="replica")
         time.sleep(CUT_OFF)
+    killed = time.monotonic()
     group.master.kill()
+    return killed

@@ -73,14 +73,15 @@ async def own_store(rounds: int, seed: int, go_on: Callable[[], bool]) -> Result
     """Kill the parts of a service with a store of its own: workers, the parent that ends all, and the store."""
     with TemporaryDirectory(prefix="shaman-soak-") as folder, processes.service(Path(folder)) as service:
 
-        def kill(victim: str) -> None:
-            children = service.children()
+        def kill(victim: str) -> float:
+            children, killed = service.children(), time.monotonic()
             if victim == "parent":
                 service.kill()
                 processes.await_end(children)
                 service.start()
             else:
                 processes.kill(next(pid for pid in children if processes.is_store(pid) == (victim == "store")))
+            return killed
 
         result, builders = await under_load(("worker", "parent", "store"), rounds, seed, service, kill, go_on)
         await asyncio.to_thread(service.stop)
@@ -97,9 +98,11 @@ async def every_second(rounds: int, seed: int, go_on: Callable[[], bool]) -> Res
         url = f"redis://127.0.0.1:{store.port}"
         service = stack.enter_context(processes.service(Path(folder, "service"), url))
 
-        def kill(_: str) -> None:
+        def kill(_: str) -> float:
+            killed = time.monotonic()
             store.kill()
             store.start()
+            return killed
 
         result, builders = await under_load(("store",), rounds, seed, service, kill, go_on)
         async with Redis.from_url(url) as client:
@@ -112,23 +115,27 @@ async def under_load(
     rounds: int,
     seed: int,
     service: Process,
-    kill: Callable[[str], None],
+    kill: Callable[[str], float],
     go_on: Callable[[], bool],
+    pause: tuple[float, float] = PAUSE,
 ) -> tuple[Result, list[Builder]]:
-    """Kill one after the other while builders write; all of them are acknowledged or given up in the end."""
+    """Kill one after the other while builders write; all of them are acknowledged or given up in the end.
+
+    `kill` returns when it did, by the monotonic clock.
+    """
     result, random, done = Result(), Random(seed), asyncio.Event()  # noqa: S311 - it decides only when
     builders = [Builder(number, seed, result.tally) for number in range(BUILDERS)]
     async with httpx.AsyncClient(base_url=service.url, trust_env=False) as client:
         tasks = [asyncio.create_task(builder.work(client, lambda: not done.is_set())) for builder in builders]
         for number in range(rounds):
-            await asyncio.sleep(random.uniform(*PAUSE))
+            await asyncio.sleep(random.uniform(*pause))
             if not go_on() or result.tally.acknowledged > MOST:
                 break
             victim = victims[number % len(victims)]
-            started = time.monotonic()
-            await asyncio.to_thread(kill, victim)
-            await recovered(result.tally, started)
-            result.recoveries[victim].append(time.monotonic() - started)
+            killed = await asyncio.to_thread(kill, victim)
+            await recovered(result.tally, killed)
+            result.recoveries[victim].append(time.monotonic() - killed)
+        await asyncio.sleep(pause[0])
         done.set()
         await asyncio.gather(*tasks)
     return result, builders
