@@ -5,6 +5,7 @@ once; so in half of the rounds the replicas are cut off from the master a moment
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -26,7 +27,10 @@ from soaking.verdict import faults_of
 
 POINT = "failover"
 CUT_OFF = 0.5
-"""Seconds from the cut between master and replicas to the death of the master; replicas connect again after one."""
+"""Seconds from the cut between master and replicas to the death of the master."""
+
+AWAY = 3.0
+"""Seconds until the dead one is back, as a replica: what has a single replica has none meanwhile."""
 
 PAUSE = (1.0, 2.0)
 """Seconds of load before the death, and the first of them after it."""
@@ -97,7 +101,9 @@ async def fail_over(case: Case, seed: int) -> Result:
         settings = f"[redis]\n{case.protection}\n" if case.promised else ""
         service = processes.service(Path(folder, "service"), group.url, settings)
         await asyncio.to_thread(stack.enter_context, service)
-        kill = partial(kill_master, group, cut=case.cut)
+        back = threading.Timer(AWAY, group.master.start)
+        stack.callback(back.join)
+        kill = partial(kill_master, group, back, cut=case.cut)
         result, builders = await under_load(("master",), 1, seed, service, kill, lambda: True, PAUSE)
         client = connect(group.url, 4)
         result.faults = await faults_of(client, builders)
@@ -105,12 +111,14 @@ async def fail_over(case: Case, seed: int) -> Result:
     return result
 
 
-def kill_master(group: Group, _: str, *, cut: bool) -> float:
+def kill_master(group: Group, back: threading.Timer, _: str, *, cut: bool) -> float:
     """Kill the master, which is cut off from its replicas before if so asked; when."""
     if cut:
         with Redis(port=group.master.port) as client:
+            client.execute_command("ACL SETUSER", "default", "-psync", "-sync")  # or they are back at once
             client.client_kill_filter(_type="replica")
         time.sleep(CUT_OFF)
     killed = time.monotonic()
     group.master.kill()
+    back.start()
     return killed
