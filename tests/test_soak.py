@@ -1,12 +1,19 @@
 """`scripts/soak` in small: what breaks between and under the parts costs no acknowledged write."""
 
 import random
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
 
+import pytest
+import soak
+from click.testing import CliRunner
 from msgspec.structs import replace
 from redis.asyncio import Redis
 from soaking import kills, writes
 from soaking.builders import Builder, Tally
 from soaking.records import Cell, Record, State
+from soaking.rows import Row
 from soaking.verdict import faults_of
 
 from shaman.models import PostedRepo
@@ -57,3 +64,27 @@ async def test_a_kill_of_any_part_costs_no_write() -> None:
     result = await kills.own_store(3, 0, lambda: True)
     assert (result.tally.wrong, result.faults) == ([], [])
     assert list(result.recoveries) == ["worker", "parent", "store"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_broken_promise_fails_the_soak(monkeypatch: pytest.MonkeyPatch, kept: bool) -> None:  # noqa: FBT001 - a case
+    """The table tells every figure, and the exit code whether all promises were kept; the time is shared."""
+    shares = []
+
+    def measure(seconds: float, seed: int) -> Iterator[Row]:
+        shares.append(seconds)
+        yield Row(point="writes", what="lost", figure=f"{seed}", promised="0", kept=kept)
+
+    for point in ("writes", "kills"):
+        monkeypatch.setitem(sys.modules, f"soaking.{point}", SimpleNamespace(measure=measure))
+    result = CliRunner().invoke(soak.main, ["--only", "kills, writes", "--minutes", "1", "--seed", "7"])
+    assert result.exit_code == (0 if kept else 1)
+    assert f"| writes | lost | 0 | 7 | {'' if kept else 'BROKEN'} |" in result.stdout
+    assert [round(share) for share in shares] == [30, 60]
+
+
+def test_the_soak_names_a_point_that_it_does_not_know() -> None:
+    """And those that it knows."""
+    result = CliRunner().invoke(soak.main, ["--only", "write"])
+    assert result.exit_code == 2
+    assert "'write' is none of writes, kills, failover, history, restarts" in result.output
