@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import httpx
 import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
@@ -19,7 +20,7 @@ from shaman.models import PostedBuild, PostedRepo
 from shaman.store import Store, keys, replicas
 from shaman.store.connection import connect
 from shaman.store.repos import Outcome, Pattern
-from tests.conftest import CONFIG, RELEASES, SERVERS, path_to
+from tests.conftest import CONFIG, RELEASES, SERVERS, path_to, served
 from tests.store.audit import audit
 from tests.store.test_repos import RULES, posted
 from tests.store.trips import trips_of
@@ -125,6 +126,23 @@ async def test_what_no_replica_has_is_not_acknowledged(pair: tuple[Process, Proc
         assert repo
         assert await replica.hexists(keys.repos("ceph"), str(repo.id))
         assert await first.xlen(keys.changes("ceph")) == 4
+
+
+async def test_builders_are_told_to_come_again(pair: tuple[Process, Process]) -> None:
+    """Both dialects answer 503 and say that the write may be there; the repetition is acknowledged as any other."""
+    body = {"ref": "main", "sha1": "a1", "distro": "ubuntu", "distro_version": "jammy", "arch": "x86_64"}
+    body |= {"url": "https://r/", "chacra_url": URL, "status": "ready", "flavor": "default"}
+    async with (
+        client_of(pair[0]) as client,
+        served(Store(client, TO_ACK, RELEASES), TO_ACK) as url,
+        httpx.AsyncClient(base_url=url, auth=("builder", "secret")) as http,
+    ):
+        for path in ("/repos/ceph/", "/api/repos/ceph/"):
+            with stopped(pair[1]):
+                answer = await http.post(path, json=body)
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+            assert TOO_FEW in answer.text
+            assert (await http.post(path, json=body)).is_success
 
 
 async def test_what_no_replica_has_deleted_is_not_acknowledged(pair: tuple[Process, Process]) -> None:
