@@ -15,6 +15,8 @@ from redis.asyncio import BlockingConnectionPool, Connection, ConnectionPool, Re
 from redis.asyncio.client import Pipeline
 from redis.crc import key_slot
 
+from shaman.store.replicas import WAIT, acknowledged, wait_for
+
 Address = tuple[str, int]
 Command = tuple[tuple[Any, ...], Mapping[str, Any]]
 """Its words, and the options with which redis-py reads the answer."""
@@ -75,7 +77,16 @@ class Cluster(Redis):
         return ClusterPipeline(self, shard_hint)
 
     async def send(self, commands: Sequence[Command], scripts: set[Any]) -> list[Any]:
-        """Send commands with keys, those of one node together; the answer or the error of each, in their order."""
+        """Send commands with keys, those of one node together; the answer or the error of each, in their order.
+
+        A WAIT behind them is asked of every node that they go to, for its own.
+        """
+        if commands and commands[-1][0][0] == WAIT:
+            (_, replicas, _), _ = commands[-1]
+            return [*await self._send_all(commands[:-1], scripts, replicas), replicas]
+        return await self._send_all(commands, scripts, 0)
+
+    async def _send_all(self, commands: Sequence[Command], scripts: set[Any], replicas: int) -> list[Any]:
         await self._look_around()
         places: dict[Address, list[int]] = {}
         answers: list[Any] = [exceptions.ClusterDownError("nobody has the slot")] * len(commands)
@@ -88,8 +99,8 @@ class Cluster(Redis):
 
         async def send_some(address: Address, numbers: list[int]) -> None:
             some = [commands[number] for number in numbers]
-            for number, answer in zip(numbers, await self._send_to(address, some, scripts), strict=True):
-                answers[number] = await self._followed(commands[number], answer)
+            for number, answer in zip(numbers, await self._send_to(address, some, scripts, replicas), strict=True):
+                answers[number] = await self._followed(commands[number], answer, replicas)
 
         await asyncio.gather(*(send_some(address, numbers) for address, numbers in places.items()))
         return answers
@@ -111,13 +122,18 @@ class Cluster(Redis):
             raise answer
         return answer
 
-    async def _send_to(self, address: Address, commands: Sequence[Command], scripts: set[Any]) -> list[Any]:
+    async def _send_to(
+        self, address: Address, commands: Sequence[Command], scripts: set[Any], replicas: int = 0
+    ) -> list[Any]:
         pipeline = self._node(address).pipeline(transaction=False)
         pipeline.scripts = set(scripts)
         for arguments, options in commands:
             pipeline.execute_command(*arguments, **options)
+        if replicas:
+            pipeline.execute_command(*wait_for(replicas))
         try:
             answers: list[Any] = await pipeline.execute(raise_on_error=False)
+            answers = acknowledged(answers, replicas) if replicas else answers
         except (exceptions.RedisError, OSError) as error:
             answers = [error] * len(commands)
         except asyncio.CancelledError:  # whoever waits has lost patience, so the node may be gone
@@ -126,15 +142,15 @@ class Cluster(Redis):
         self._stale = self._stale or any(isinstance(answer, _BROKEN) for answer in answers)
         return answers
 
-    async def _followed(self, command: Command, answer: Any) -> Any:
+    async def _followed(self, command: Command, answer: Any, replicas: int) -> Any:
         """Return the answer of the node that a redirection names: the one that redirects has not run the command."""
         for _ in range(REDIRECTIONS):
             if isinstance(answer, exceptions.MovedError):
                 self._masters[answer.slot_id] = answer.node_addr
-                (answer,) = await self._send_to(answer.node_addr, [command], set())
+                (answer,) = await self._send_to(answer.node_addr, [command], set(), replicas)
             elif isinstance(answer, exceptions.AskError):
                 asking: Command = (("ASKING",), {})
-                _, answer = await self._send_to(answer.node_addr, [asking, command], set())
+                _, answer = await self._send_to(answer.node_addr, [asking, command], set(), replicas)
             else:
                 break
         return answer

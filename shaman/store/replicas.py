@@ -4,13 +4,14 @@ from typing import Any
 
 from shaman.errors import Unavailable
 
+WAIT = "WAIT"
 ACK_WAIT = 1.0
 """Seconds the replicas may take to have a batch of writes; they need about as long as a round trip."""
 
 
 def wait_for(replicas: int) -> tuple[str, int, int]:
     """Return the command that waits for so many replicas; it goes last."""
-    return ("WAIT", replicas, int(ACK_WAIT * 1000))
+    return (WAIT, replicas, int(ACK_WAIT * 1000))
 
 
 def acknowledged(answers: list[Any], replicas: int) -> list[Any]:

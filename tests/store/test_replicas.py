@@ -4,14 +4,18 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from msgspec.structs import replace
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from soaking import processes
+from soaking.builders import PROJECTS
+from soaking.groups import cluster
 from soaking.processes import Process
 
 from shaman.config import RedisSettings
@@ -205,3 +209,28 @@ async def test_a_master_that_has_become_a_replica_is_named(pair: tuple[Process, 
         with pytest.raises(Unavailable, match="ReadOnlyError"):
             await store.repos.put("ceph", replace(REPO, status="failed"), RULES)
         await client.replicaof("NO", "ONE")
+
+
+async def test_each_node_of_a_cluster_has_replicas_of_its_own(tmp_path: Path) -> None:
+    """Where the replica of one node stands still, the writes there are not acknowledged, those of others are."""
+    with ExitStack() as stack:
+        group = cluster(stack, tmp_path, ())
+        client = connect(group.url, 8)
+        store = Store(client, TO_ACK, RELEASES)
+        for name in PROJECTS[:2]:
+            await store.repos.put(name, posted(sha1="b0"), RULES)
+        with SyncRedis(port=group.master.port) as master:
+            port = master.info("replication")["slave0"]["port"]
+        with SyncRedis(port=port) as replica:
+            pid = replica.info("server")["process_id"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            puts = (store.repos.put(name, REPO, RULES) for name in PROJECTS[:2])
+            answers: list[Any] = await asyncio.gather(*puts, return_exceptions=True)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert str(answers[0]) == TOO_FEW
+        assert answers[1][0] is Outcome.CREATED
+        assert (await store.repos.put(PROJECTS[0], REPO, RULES))[0] is Outcome.UNCHANGED
+        await audit(client)
+        await store.close()
