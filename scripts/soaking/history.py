@@ -37,6 +37,12 @@ CELL = "ubuntu/jammy"
 PAUSE = 0.01
 """Seconds that a client waits between two calls at most: all together ask for hundreds a second."""
 
+BUSY, ROUND = 2, 5
+"""Seconds of many writes, of each so many: in the rest hardly any, so that a worker that hears nothing is found out."""
+
+CALM = 0.006
+"""The part of the writes that is left then: one or two a second."""
+
 LAGS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, LEASE)
 """Seconds that other workers may be behind: the figure is the least that explains the history."""
 
@@ -56,17 +62,12 @@ class Client:
 
     def run(self, until: float) -> list[Call]:
         """Make calls until a moment."""
-        ways: dict[Callable[[], None], int] = {
-            self.put: 14,
-            self.note: 7,
-            self.delete: 3,
-            self.newest: 46,
-            self.sha1s: 20,
-            self.ref: 8,
-            self.dump: 2,
-        }
+        writes: dict[Callable[[], None], int] = {self.put: 14, self.note: 7, self.delete: 3}
+        reads: dict[Callable[[], None], int] = {self.newest: 46, self.sha1s: 20, self.ref: 8, self.dump: 2}
         while time.monotonic() < until:
-            (way,) = self._random.choices(list(ways), list(ways.values()))
+            pace = 1 if time.monotonic() % ROUND < BUSY else CALM
+            weights = [*(weight * pace for weight in writes.values()), *reads.values()]
+            (way,) = self._random.choices([*writes, *reads], weights)
             way()
             time.sleep(self._random.random() * PAUSE)
         return self.calls
