@@ -5,10 +5,13 @@ private server again when that dies, and passes a stop signal on; the workers dr
 """
 
 import contextlib
+import ctypes
 import logging
 import multiprocessing
 import signal
 import socket
+import struct
+import sys
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
@@ -26,8 +29,20 @@ LAST_CALL = 0.3
 TICK = 0.5
 """Seconds between two looks at the private server, should its end go unnoticed otherwise."""
 
+SETTLE = 0.03
+"""Seconds for those who have knocked already to come in: a handshake takes as long as the way there and back."""
+
 START_LIMIT = 20
 """Seconds for a worker to listen; it takes half a second on an idle machine."""
+
+_NO_SYN = (
+    (0x30, 0, 0, 13),  # load the flags of a TCP header
+    (0x54, 0, 0, 0x12),  # keep SYN and ACK of them
+    (0x15, 0, 1, 0x02),  # is it SYN alone,
+    (0x06, 0, 0, 0),  # drop it,
+    (0x06, 0, 0, 0xFFFF),  # else take it
+)
+"""A packet filter that drops the first packet of every connection, as bpf(4) writes them: code, jumps, operand."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +67,7 @@ def serve(config: Config, announce: Callable[[str], None], embedded: Embedded | 
                     embedded.start()
                 wait([*parent.sentinels(), stop.awakened], TICK)
         finally:
+            _let_nobody_in(listener)
             listener.close()  # the workers close theirs when they have taken who waits; then connections are refused
             parent.stop_workers()
     return 0
@@ -112,6 +128,21 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # granian leaves it off: 40 ms for each POST
         listener.setblocking(False)  # for all workers at once: the mode belongs to what they share, not to a process
         yield listener
+
+
+def _let_nobody_in(listener: socket.socket) -> None:
+    """Have the kernel pass over who knocks from now on, and wait until those have come in who were at the door.
+
+    Closing would reset them: they are connected before a worker takes them. Who is passed over knocks again a second
+    later, and is refused then. Linux only; elsewhere a request of the last moment can be lost.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    attach_filter = 26  # SO_ATTACH_FILTER of socket(7); the rest is its sock_fprog
+    program = b"".join(struct.pack("=HBBI", *step) for step in _NO_SYN)
+    steps = ctypes.create_string_buffer(program)
+    listener.setsockopt(socket.SOL_SOCKET, attach_filter, struct.pack("@HP", len(_NO_SYN), ctypes.addressof(steps)))
+    time.sleep(SETTLE)
 
 
 def _url_of(listener: socket.socket) -> str:

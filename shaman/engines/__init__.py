@@ -5,7 +5,9 @@ listens no more, gives the requests in flight DRAIN seconds, cuts off who is lef
 """
 
 import asyncio
+import select
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 
@@ -20,6 +22,15 @@ REQUEST_LINE_LIMIT = 256 * 1024
 
 BACKLOG = 1024
 """Connections the kernel keeps waiting; the system's own limit may be lower."""
+
+LAST_ACCEPT = 0.2
+"""Seconds of a stop in which those who are connected already may still be taken, should more and more come."""
+
+UNREAD = 0.01
+"""Seconds of one of the turns in which the requests of those who were taken last arrive."""
+
+TURNS = 8
+"""Turns of the loop, and more than it takes to take a connection, read a request and see what it is."""
 
 Engine = Callable[[Shaman, socket.socket, asyncio.Event], Awaitable[None]]
 """Called with the application, the socket, which it takes over, and what is set when it is time to stop."""
@@ -40,3 +51,17 @@ def engine(name: str) -> Engine:
     from shaman.engines import hypercorn  # noqa: PLC0415 - not needed beside another engine
 
     return hypercorn.serve
+
+
+async def all_read(listener: socket.socket) -> None:
+    """Wait until who is connected has been taken and has been read: engines drop who waits when they stop to listen.
+
+    They hang up on those who have asked nothing yet, too, and a request may just be on its way.
+    """
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
+    deadline = time.monotonic() + LAST_ACCEPT
+    while poll.poll(0) and time.monotonic() < deadline:  # noqa: ASYNC110 - nobody tells when one has been taken
+        await asyncio.sleep(0.001)
+    for _ in range(TURNS):
+        await asyncio.sleep(UNREAD)

@@ -2,10 +2,8 @@
 
 import asyncio
 import os
-import select
 import socket
 import sys
-import time
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -13,14 +11,8 @@ from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server.embed import Server
 
-from shaman.engines import BACKLOG, DRAIN, REQUEST_LINE_LIMIT
+from shaman.engines import BACKLOG, DRAIN, LAST_ACCEPT, REQUEST_LINE_LIMIT, all_read
 from shaman.web.context import Shaman
-
-LAST_ACCEPT = 0.2
-"""Seconds of a stop in which those who are connected already may still be taken, should more and more come."""
-
-UNREAD = 0.03
-"""Seconds from the taking of the last connection until its request has been read."""
 
 LOGGING: dict[str, dict[str, str]] = {"formatters": {}, "handlers": {}, "loggers": {}}
 """Nothing of granian's own: its errors go where those of this service go."""
@@ -59,7 +51,7 @@ async def serve(app: Shaman, listener: socket.socket, stop: asyncio.Event) -> No
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         raise RuntimeError("granian has ended unasked") from serving.exception()
-    await _all_taken(waiting)
+    await all_read(waiting)
     waiting.close()
     server.stop()  # type: ignore[no-untyped-call]
     await asyncio.wait({serving}, timeout=DRAIN - LAST_ACCEPT)
@@ -68,13 +60,3 @@ async def serve(app: Shaman, listener: socket.socket, stop: asyncio.Event) -> No
         sys.stdout.flush()
         os._exit(0)
     await app.shutdown()
-
-
-async def _all_taken(listener: socket.socket) -> None:
-    """Wait until who is connected has been taken: granian drops those who still wait when it stops to listen."""
-    poll = select.poll()
-    poll.register(listener, select.POLLIN)
-    deadline = time.monotonic() + LAST_ACCEPT
-    while poll.poll(0) and time.monotonic() < deadline:  # noqa: ASYNC110 - nobody tells when granian has taken one
-        await asyncio.sleep(0.001)
-    await asyncio.sleep(UNREAD)

@@ -9,7 +9,7 @@ from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 from hypercorn.protocol.h11 import H11Protocol
 
-from shaman.engines import BACKLOG, DRAIN, REQUEST_LINE_LIMIT
+from shaman.engines import BACKLOG, DRAIN, LAST_ACCEPT, REQUEST_LINE_LIMIT, all_read
 from shaman.web.context import Shaman
 
 
@@ -28,10 +28,18 @@ async def serve(app: Shaman, listener: socket.socket, stop: asyncio.Event) -> No
     """Be an engine."""
     protocol.H11Protocol = _Http1  # type: ignore[attr-defined]
     settings = Config()
+    waiting = listener.dup()
     settings.bind = [f"fd://{listener.detach()}"]  # hypercorn closes it when it stops to listen
     settings.backlog = BACKLOG
-    settings.graceful_timeout = DRAIN
+    settings.graceful_timeout = DRAIN - LAST_ACCEPT
     settings.h11_max_incomplete_size = REQUEST_LINE_LIMIT
     settings.include_server_header = False
     settings.errorlog = None
-    await hypercorn_serve(app, settings, shutdown_trigger=stop.wait)
+
+    async def stopped() -> None:
+        await stop.wait()
+        settings.keep_alive_max_requests = 0  # each answer from now on says that it is the last
+        await all_read(waiting)
+        waiting.close()
+
+    await hypercorn_serve(app, settings, shutdown_trigger=stopped)
