@@ -5,21 +5,20 @@ private server again when that dies, and passes a stop signal on; the workers dr
 """
 
 import contextlib
-import ctypes
 import logging
 import multiprocessing
+import resource
 import signal
 import socket
-import struct
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
 from shaman.config import Config
-from shaman.engines import BACKLOG, DRAIN
+from shaman.engines import DRAIN
+from shaman.listener import let_nobody_in, listening, url_of
 from shaman.store.embedded import Embedded
 from shaman.worker import work
 
@@ -29,20 +28,11 @@ LAST_CALL = 0.3
 TICK = 0.5
 """Seconds between two looks at the private server, should its end go unnoticed otherwise."""
 
-SETTLE = 0.03
-"""Seconds for those who have knocked already to come in: a handshake takes as long as the way there and back."""
+FILES = 65_536
+"""Files that a process may open: each connection is one. Systems begin with 1024 for the sake of old programs."""
 
 START_LIMIT = 20
 """Seconds for a worker to listen; it takes half a second on an idle machine."""
-
-_NO_SYN = (
-    (0x30, 0, 0, 13),  # load the flags of a TCP header
-    (0x54, 0, 0, 0x12),  # keep SYN and ACK of them
-    (0x15, 0, 1, 0x02),  # is it SYN alone,
-    (0x06, 0, 0, 0),  # drop it,
-    (0x06, 0, 0, 0xFFFF),  # else take it
-)
-"""A packet filter that drops the first packet of every connection, as bpf(4) writes them: code, jumps, operand."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,11 +45,12 @@ def serve(config: Config, announce: Callable[[str], None], embedded: Embedded | 
     `url` names the store, None is a store inside the one worker. `embedded` is its private server, if it has one.
     `announce` is called with the URL of the service as soon as it answers. Must run in the main thread.
     """
-    with _listening(config.server.host, config.server.port) as listener, _StopSignal() as stop:
+    _raise_limit_of_files()
+    with listening(config.server.host, config.server.port) as listener, _StopSignal() as stop:
         parent = _Parent(config, listener, url)
         try:
             parent.start_workers()
-            announce(_url_of(listener))
+            announce(url_of(listener))
             while not stop.received:
                 parent.start_workers()
                 if embedded and not embedded.alive():
@@ -67,7 +58,7 @@ def serve(config: Config, announce: Callable[[str], None], embedded: Embedded | 
                     embedded.start()
                 wait([*parent.sentinels(), stop.awakened], TICK)
         finally:
-            _let_nobody_in(listener)
+            let_nobody_in(listener)
             listener.close()  # the workers close theirs when they have taken who waits; then connections are refused
             parent.stop_workers()
     return 0
@@ -121,34 +112,12 @@ def _received(ready: Connection) -> bool:
     return False
 
 
-@contextlib.contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # granian leaves it off: 40 ms for each POST
-        listener.setblocking(False)  # for all workers at once: the mode belongs to what they share, not to a process
-        yield listener
-
-
-def _let_nobody_in(listener: socket.socket) -> None:
-    """Have the kernel pass over who knocks from now on, and wait until those have come in who were at the door.
-
-    Closing would reset them: they are connected before a worker takes them. Who is passed over knocks again a second
-    later, and is refused then. Linux only; elsewhere a request of the last moment can be lost.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    attach_filter = 26  # SO_ATTACH_FILTER of socket(7); the rest is its sock_fprog
-    program = b"".join(struct.pack("=HBBI", *step) for step in _NO_SYN)
-    steps = ctypes.create_string_buffer(program)
-    listener.setsockopt(socket.SOL_SOCKET, attach_filter, struct.pack("@HP", len(_NO_SYN), ctypes.addressof(steps)))
-    time.sleep(SETTLE)
-
-
-def _url_of(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"http://{host}:{port}"
+def _raise_limit_of_files() -> None:
+    """Let this process and its workers have as many connections as the system lets anybody have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 class _StopSignal:

@@ -64,8 +64,9 @@ def _collect_seldom() -> None:
 
 
 def _log_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what the loop reports, unless a client was cut off at the end: before Python 3.12 that counts as a fault."""
-    if not isinstance(context.get("exception"), asyncio.CancelledError):
+    """Log what the loop reports, unless a client was cut off at the end, or its connection broke: no fault of ours."""
+    fault = context.get("exception")
+    if not isinstance(fault, asyncio.CancelledError) and not ("transport" in context and isinstance(fault, OSError)):
         loop.default_exception_handler(context)
 
 

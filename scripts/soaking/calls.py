@@ -28,7 +28,7 @@ class Told(Struct, frozen=True, kw_only=True):
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """One call; `status` is 0 if there was no answer. What keeps its connection stays with its worker.
+    """One call; `status` is 0 if the connection ended instead. What keeps its connection stays with its worker.
 
     `question` is the path that was asked; `ready` tells whether only ready records count, `missing` how many of the
     records that nobody writes to a dump has not told.
@@ -48,6 +48,11 @@ class Call(Struct, frozen=True, kw_only=True):
     told: tuple[Told, ...] = ()
     names: tuple[str, ...] = ()
     missing: int = 0
+
+    @property
+    def unknown(self) -> bool:
+        """Whether nobody knows what became of it: the connection ended, or the store was slow to answer."""
+        return self.status in {0, 503}
 
     @property
     def acknowledged(self) -> bool:

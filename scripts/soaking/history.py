@@ -230,9 +230,9 @@ def rows(history: Sequence[Call], seconds: float) -> Iterator[Row]:
     """Yield what there is to tell of a history."""
     found = faults(history, LEASE)
     writes = sum(call.acknowledged and call.what in {"put", "note", "delete"} for call in history)
-    lost = sum(call.status == 0 for call in history)
+    unknown = sum(call.unknown for call in history)
     what = f"{CLIENTS} clients of 2 workers for {seconds:.0f} s"
-    yield Row(point="5", what=what, figure=f"{len(history):,} calls, {writes:,} writes, {lost} without an answer")
+    yield Row(point="5", what=what, figure=f"{len(history):,} calls, {writes:,} writes, {unknown} without an answer")
     told = "; ".join([f"{len(found)} anomalies", *found[:3]])
     yield Row(point="5", what="calls that no order of the writes explains", figure=told, promised="0", kept=not found)
     if not found:

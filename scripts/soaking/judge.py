@@ -15,15 +15,15 @@ from soaking.registers import Read, Write, unexplained
 from soaking.standing import READY, names_possible, standing, superseding
 
 EXPECTED = {
-    "put": {0, 200, 201},
-    "note": {0, 200, 400},
-    "delete": {0, 200, 201},
-    "dump": {0, 200},
-    "ref": {0, 200},
-    "newest": {0, 200, 404, 504},
-    "sha1s": {0, 200, 404},
+    "put": {200, 201},
+    "note": {200, 400},
+    "delete": {200, 201},
+    "dump": {200},
+    "ref": {200},
+    "newest": {200, 404, 504},
+    "sha1s": {200, 404},
 }
-"""What a healthy service answers; 0 is a connection that ended, 400 a note where no record is."""
+"""What a healthy service answers, beside what leaves it unknown; 400 is a note where no record is."""
 
 REFUSED = 400
 
@@ -43,7 +43,7 @@ def faults(history: Sequence[Call], lag: float) -> list[str]:
 
 def _wrong(history: Sequence[Call]) -> Iterator[str]:
     for call in history:
-        if call.status not in EXPECTED[call.what]:
+        if not call.unknown and call.status not in EXPECTED[call.what]:
             yield f"{call.what} {call.question}: answered {call.status}"
         if call.missing:
             yield f"{call.question}: does not tell {call.missing} records that existed all the time"
@@ -72,7 +72,7 @@ def _registers(
     own: dict[tuple[str, str, int], int] = {}
     for call in history:
         for name in ("put", "extra") if call.what in {"put", "delete"} else ("extra",) if call.what == "note" else ():
-            if call.acknowledged or call.status == 0:
+            if call.acknowledged or call.unknown:
                 writes = registers[call.record, name][0]
                 if call.acknowledged:
                     own[call.record, name, call.connection] = len(writes)
@@ -107,7 +107,7 @@ def _seen(call: Call, records: Sequence[str]) -> Iterator[tuple[str, Told | None
 
 def _left_out(history: Sequence[Call], ranks: dict[str, str], lag: float) -> Iterator[str]:
     """Yield the questions that do not tell what stood surely all the time, or what is older than that."""
-    questions = [call for call in history if call.what in {"ref", "newest", "sha1s"} and call.status]
+    questions = [call for call in history if call.what in {"ref", "newest", "sha1s"} and not call.unknown]
     for call, everywhere in standing(history, questions, lag):
         there = [each for each in everywhere if each.version.ref == call.ref and (each.is_ready or not call.ready)]
         if call.what == "sha1s":
@@ -136,7 +136,7 @@ def _went_back(history: Sequence[Call]) -> Iterator[str]:
     last: dict[tuple[int, str], Call] = {}
     after = superseding(history)
     for call in history:
-        if call.what != "newest" or not call.status:
+        if call.what != "newest" or call.unknown:
             continue
         before = last.get((call.connection, call.question))
         last[call.connection, call.question] = call

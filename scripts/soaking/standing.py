@@ -37,7 +37,7 @@ def superseding(history: Sequence[Call]) -> Callable[[str], Iterator[Call]]:
     writes_of: defaultdict[str, list[Call]] = defaultdict(list)
     place: dict[str, int] = {}
     for call in history:
-        if call.what in {"put", "delete"} and (call.acknowledged or call.status == 0):
+        if call.what in {"put", "delete"} and (call.acknowledged or call.unknown):
             place[call.number] = len(writes_of[call.record])
             writes_of[call.record].append(call)
     record_of = {call.number: record for record, writes in writes_of.items() for call in writes}
@@ -86,7 +86,7 @@ def names_possible(history: Sequence[Call]) -> Callable[[str, str, bool, float, 
     spans: defaultdict[tuple[str, str, bool], list[tuple[float, float]]] = defaultdict(list)
     after = superseding(history)
     for put in history:
-        if put.what == "put" and put.version and (put.acknowledged or put.status == 0):
+        if put.what == "put" and put.version and (put.acknowledged or put.unknown):
             over = inf
             for each in after(put.number):
                 if each.begin > over:

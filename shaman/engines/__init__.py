@@ -20,6 +20,9 @@ DRAIN = 1.5
 REQUEST_LINE_LIMIT = 256 * 1024
 """Bytes of a request's line and headers that reach the application, which names what is too long about them."""
 
+HEAD_WAIT = 5
+"""Seconds from the end of a request for the whole head of the next: of clients that are idle, or send byte by byte."""
+
 BACKLOG = 1024
 """Connections the kernel keeps waiting; the system's own limit may be lower."""
 

@@ -11,8 +11,11 @@ from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server.embed import Server
 
-from shaman.engines import BACKLOG, DRAIN, LAST_ACCEPT, REQUEST_LINE_LIMIT, all_read
+from shaman.engines import BACKLOG, DRAIN, HEAD_WAIT, LAST_ACCEPT, REQUEST_LINE_LIMIT, all_read
 from shaman.web.context import Shaman
+
+CONNECTIONS = 65_536
+"""Connections at once: by itself it takes 128 and lets the others wait until one of those goes, idle or not."""
 
 LOGGING: dict[str, dict[str, str]] = {"formatters": {}, "handlers": {}, "loggers": {}}
 """Nothing of granian's own: its errors go where those of this service go."""
@@ -29,8 +32,9 @@ class _Server(Server):
             app,
             interface=Interfaces.ASGINL,  # the life of the application is not granian's, as a stop may outrun it
             http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(max_buffer_size=REQUEST_LINE_LIMIT),
+            http1_settings=HTTP1Settings(header_read_timeout=HEAD_WAIT * 1000, max_buffer_size=REQUEST_LINE_LIMIT),
             websockets=False,
+            backpressure=CONNECTIONS,
             log_level=LogLevels.error,
             log_dictconfig=LOGGING,
         )

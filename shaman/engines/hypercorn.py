@@ -9,7 +9,7 @@ from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 from hypercorn.protocol.h11 import H11Protocol
 
-from shaman.engines import BACKLOG, DRAIN, LAST_ACCEPT, REQUEST_LINE_LIMIT, all_read
+from shaman.engines import BACKLOG, DRAIN, HEAD_WAIT, LAST_ACCEPT, REQUEST_LINE_LIMIT, all_read
 from shaman.web.context import Shaman
 
 
@@ -32,6 +32,7 @@ async def serve(app: Shaman, listener: socket.socket, stop: asyncio.Event) -> No
     settings.bind = [f"fd://{listener.detach()}"]  # hypercorn closes it when it stops to listen
     settings.backlog = BACKLOG
     settings.graceful_timeout = DRAIN - LAST_ACCEPT
+    settings.keep_alive_timeout = HEAD_WAIT
     settings.h11_max_incomplete_size = REQUEST_LINE_LIMIT
     settings.include_server_header = False
     settings.errorlog = None

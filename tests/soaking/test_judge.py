@@ -72,6 +72,7 @@ SOUND = {
         *(put(3, 8, 9, status="building"), newest(11, 12, told(1, record="o"), 5)),
     ],
     "never told whether it was made": [put(1, 1, 2), delete(2, 3, 4, status=0), dump(6, 7, told(1)), dump(8, 9)],
+    "told to come again": [put(1, 1, 2), delete(2, 3, 4, status=503), newest(5, 6, (), status=503), dump(8, 9)],
 }
 
 UNSOUND = {
