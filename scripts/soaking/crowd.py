@@ -56,6 +56,13 @@ class Crowd:
             with suppress(OSError):
                 client.send(b"x")
 
+    def drop_ended(self) -> None:
+        """Forget those of the idle who have been hung up on."""
+        over = [client for client in self.idle if ended(client)]
+        for client in over:
+            client.close()
+        self.idle = [client for client in self.idle if client.fileno() >= 0]
+
     def leave(self) -> None:
         """Hang up."""
         for client in (*self.idle, *self.creeping, *self.half, *self.deaf):

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-import pytest
 from benchmark import processes
 from redis import Redis
 from soaking.crowd import crowding, ended, refuses
@@ -32,22 +31,29 @@ def few_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.mark.parametrize("engine", ["hypercorn", "granian"])
-def test_slow_clients_stop_nobody_and_are_cut_off(server_url: str, tmp_path: Path, engine: str) -> None:
+def test_slow_clients_stop_nobody_and_are_cut_off(server_url: str, tmp_path: Path) -> None:
     """Others are answered meanwhile; who is idle, sends too slowly or does not read is hung up on in the end."""
     with Redis.from_url(server_url) as client:
         client.flushall()
     fill(server_url)
     with ExitStack() as stack:
         with few_files():
-            service = stack.enter_context(processes.shaman(server_url, tmp_path, "--server", engine))
-        crowd = stack.enter_context(crowding(service.url))
-        crowd.come(idle=500, creeping=50, half=20, deaf=5, path=DUMP)
-        for number in range(50):
-            body = json.dumps(REPO | {"sha1": f"a{number}"}).encode()
-            with closing(service.connect()) as other:
-                assert processes.ask(other, "POST", "/repos/ceph/", body, processes.WRITER)[0]
-            with closing(service.connect()) as other:
-                assert f"a{number}" in json.loads(processes.ask(other, "GET", "/repos/ceph/main/")[0])
-        until(lambda: all(map(ended, crowd.idle + crowd.creeping + crowd.half)), LIMIT)
-        until(lambda: all(map(refuses, crowd.deaf)), LIMIT)
+            start = [processes.shaman(server_url, tmp_path, "--server", engine) for engine in ("hypercorn", "granian")]
+            services = [stack.enter_context(service) for service in start]
+        crowds = [stack.enter_context(crowding(service.url)) for service in services]
+        for crowd, service in zip(crowds, services, strict=True):
+            crowd.come(idle=500, creeping=50, half=20, deaf=5, path=DUMP)
+            write_and_read(service)
+        for crowd in crowds:
+            until(lambda: all(map(ended, crowd.idle + crowd.creeping + crowd.half)), LIMIT)  # noqa: B023 - called at once
+            until(lambda: all(map(refuses, crowd.deaf)), LIMIT)  # noqa: B023 - called at once
+
+
+def write_and_read(service: processes.Service) -> None:
+    """Do what others do, on a new connection each time."""
+    for number in range(50):
+        body = json.dumps(REPO | {"sha1": f"a{number}"}).encode()
+        with closing(service.connect()) as other:
+            assert processes.ask(other, "POST", "/repos/ceph/", body, processes.WRITER)[0]
+        with closing(service.connect()) as other:
+            assert f"a{number}" in json.loads(processes.ask(other, "GET", "/repos/ceph/main/")[0])
