@@ -24,7 +24,8 @@ from shaman.models import PostedBuild, PostedRepo
 from shaman.store import Store, keys, replicas
 from shaman.store.connection import connect
 from shaman.store.repos import Outcome, Pattern
-from tests.conftest import CONFIG, RELEASES, SERVERS, path_to, served
+from tests.backends import SERVERS, path_to
+from tests.conftest import CONFIG, RELEASES, served
 from tests.store.audit import audit
 from tests.store.test_repos import RULES, posted
 from tests.store.trips import trips_of
