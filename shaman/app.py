@@ -17,6 +17,7 @@ from shaman.web.cache import AnswerCache
 from shaman.web.context import Shaman
 from shaman.web.drain import answer_after_body
 from shaman.web.logins import FailedLogins
+from shaman.web.waiting import Waiting
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a body: a repo with a generous `extra` has a few thousand."""
@@ -51,8 +52,9 @@ def create_app(config: Config, store: Store, releases: Releases) -> Shaman:
     outer = paths.keep_slashes(answer_after_body(app.asgi_app))
     if config.cache.megabytes:
         outer = AnswerCache(outer, store.wakeups, config.cache.megabytes * 1024 * 1024)
-        app.while_serving(partial(_hear_changes, store))
-    app.asgi_app = outer  # type: ignore[assignment,method-assign]
+    app.waiting = Waiting(outer, store.wakeups, config.server.longest_wait)
+    app.while_serving(partial(_hear_changes, store))
+    app.asgi_app = app.waiting  # type: ignore[assignment,method-assign]
     return app
 
 

@@ -29,6 +29,7 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `engine` is what speaks HTTP in each of them. `trusted_proxies` is how many routers stand in front, each of which
     adds to X-Forwarded-For; nobody must come in but through them.
+    `longest_wait` is the seconds that `wait=` may ask for.
     """
 
     host: str = "127.0.0.1"
@@ -37,6 +38,7 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data_dir: str = "var"
     engine: Engine = "hypercorn"
     trusted_proxies: Hops = 0
+    longest_wait: Seconds = 25.0
 
 
 class RedisSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,8 +9,8 @@ import asyncio
 import itertools
 import logging
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -49,14 +49,31 @@ class Reading:
         self.tags: set[Tag] = set()
         self.complete = True
 
+    def add(self, other: "Reading") -> None:
+        """Depend on all that another depends on, too."""
+        self.tags |= other.tags
+        self.complete = self.complete and other.complete
 
-reading: ContextVar[Reading | None] = ContextVar("reading", default=None)
-"""Set by whoever wants to know what the answer it asks for is made from."""
+
+_reading: ContextVar[Reading | None] = ContextVar("_reading", default=None)
+
+
+@contextmanager
+def noting_reads() -> Iterator[Reading]:
+    """Note what is read meanwhile in the current task; whoever notes further out notes it, too."""
+    outer, noted = _reading.get(), Reading()
+    token = _reading.set(noted)
+    try:
+        yield noted
+    finally:
+        _reading.reset(token)
+        if outer is not None:
+            outer.add(noted)
 
 
 def note_read(tags: Collection[Tag]) -> None:
     """Note that the current answer depends on `tags`; without any, on something that is never told."""
-    current = reading.get()
+    current = _reading.get()
     if current is not None:
         current.tags.update(tags)
         current.complete = current.complete and bool(tags)
@@ -110,6 +127,7 @@ class Wakeups:
         self._changed: OrderedDict[Tag, int] = OrderedDict()
         self._in_writing: Counter[Tag] = Counter()
         self._callbacks: list[Callable[[Collection[Tag] | None], None]] = []
+        self._waiting: defaultdict[Tag, set[asyncio.Future[None]]] = defaultdict(set)
 
     @property
     def now(self) -> int:
@@ -131,6 +149,21 @@ class Wakeups:
     def on_change(self, callback: Callable[[Collection[Tag] | None], None]) -> None:
         """Have `callback` called at each change with its tags; with None when anything may have changed."""
         self._callbacks.append(callback)
+
+    async def change(self, tags: Collection[Tag], moment: int) -> None:
+        """Return as soon as any of `tags` has changed since `moment`, or may have."""
+        if self.changed_since(tags, moment):
+            return
+        changed = asyncio.get_running_loop().create_future()
+        for tag in tags:
+            self._waiting[tag].add(changed)
+        try:
+            await changed
+        finally:
+            for tag in tags:
+                self._waiting[tag].discard(changed)
+                if not self._waiting[tag]:
+                    del self._waiting[tag]
 
     @contextmanager
     def writing(self, tags: Collection[Tag]) -> Iterator[None]:
@@ -214,6 +247,7 @@ class Wakeups:
             self._changed.move_to_end(tag)
         while len(self._changed) > REMEMBERED:
             self._forgotten = max(self._forgotten, self._changed.popitem(last=False)[1])
+        self._wake(tag for tag in tags if tag in self._waiting)
         for callback in self._callbacks:
             callback(tags)
 
@@ -221,5 +255,10 @@ class Wakeups:
         self._now += 1
         self._forgotten = self._now
         self._changed.clear()
+        self._wake(self._waiting)
         for callback in self._callbacks:
             callback(None)
+
+    def _wake(self, tags: Iterable[Tag]) -> None:
+        for changed in {changed for tag in tags for changed in self._waiting[tag] if not changed.done()}:
+            changed.set_result(None)

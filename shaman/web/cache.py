@@ -5,17 +5,14 @@ given while every change is heard of. Errors, streams, and what was asked for wi
 """
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any
 
 from msgspec import Struct
 
-from shaman.store.wakeups import Reading, Tag, Wakeups, reading
-
-ANSWER_LIMIT = 256 * 1024
-"""Bytes of an answer that is kept; what is longer takes its time to send anyway."""
+from shaman.store.wakeups import Tag, Wakeups, note_read, noting_reads
+from shaman.web.held import App, Held, Message, Receive, Scope, Send
 
 ENTRY_OVERHEAD = 1500
 """Bytes that keeping an answer costs beside its body and key: headers and objects."""
@@ -38,11 +35,6 @@ NEVER_KEPT = frozenset({b"authorization", b"transfer-encoding"})
 BODY_HEADERS = frozenset({b"content-length", b"content-type"})
 """Headers that a 304 has not; the framework sends names in lower case."""
 
-Message = dict[str, Any]
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Any, Any, Any], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 Key = tuple[bytes, bytes]
 """Path and query as they were sent; what a client accepts decides only how errors are told."""
@@ -106,20 +98,18 @@ class AnswerCache:
         answer = self._answers.get(key)
         if answer is None or not self._wakeups.trusted() or self._wakeups.in_writing(answer.tags):
             return None
+        note_read(answer.tags)
         self._answers.move_to_end(key)
         return answer
 
     async def _make(self, key: Key, none_match: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        moment, trusted, made_from = self._wakeups.now, self._wakeups.trusted(), Reading()
-        collected = _Collected(send)
-        token = reading.set(made_from)
-        try:
-            await self._app(scope, receive, collected.send)
-        finally:
-            reading.reset(token)
-        answer = collected.answer(made_from.tags)
-        if answer is None:
+        moment, trusted, held = self._wakeups.now, self._wakeups.trusted(), Held(send, _may_be_kept)
+        with noting_reads() as made_from:
+            await self._app(scope, receive, held.send)
+        whole = held.whole()
+        if whole is None:
             return
+        answer = _answer(*whole, made_from.tags)
         if self._asked.before(key) and trusted and made_from.complete and made_from.tags:
             self._keep(key, answer, moment)
         await _send(answer, scope["method"], none_match, send)
@@ -179,39 +169,14 @@ class _Asked:
         return question in self._earlier
 
 
-class _Collected:
-    """What an application sends for a GET: held back if it can be kept, else passed on as it comes."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._start: Message | None = None
-        self._parts: list[bytes] = []
-        self._complete = False
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and _is_short(message):
-            self._start = message
-        elif self._start is None:
-            await self._send(message)
-        else:
-            self._parts.append(message.get("body", b""))
-            self._complete = not message.get("more_body", False)
-
-    def answer(self, tags: Collection[Tag]) -> Answer | None:
-        """Return the answer that was held back, if there is one."""
-        if self._start is None or not self._complete:
-            return None
-        body = b"".join(self._parts)
-        etag = b'"%b"' % sha256(body).hexdigest()[:ETAG_DIGITS].encode()
-        headers = (*self._start["headers"], (b"etag", etag), (b"cache-control", b"no-cache"))
-        return Answer(status=self._start["status"], headers=headers, body=body, etag=etag, tags=tuple(tags))
+def _may_be_kept(start: Message) -> bool:
+    return start["status"] in KEPT_STATUSES and all(name != b"cache-control" for name, _ in start["headers"])
 
 
-def _is_short(start: Message) -> bool:
-    """Tell whether an answer is of a kind and length that is kept: a stream does not say its length beforehand."""
-    headers = dict(start["headers"])
-    short = int(headers.get(b"content-length", ANSWER_LIMIT + 1)) <= ANSWER_LIMIT
-    return short and start["status"] in KEPT_STATUSES and b"cache-control" not in headers
+def _answer(start: Message, body: bytes, tags: Collection[Tag]) -> Answer:
+    etag = b'"%b"' % sha256(body).hexdigest()[:ETAG_DIGITS].encode()
+    headers = (*start["headers"], (b"etag", etag), (b"cache-control", b"no-cache"))
+    return Answer(status=start["status"], headers=headers, body=body, etag=etag, tags=tuple(tags))
 
 
 async def _send(answer: Answer, method: str, none_match: bytes, send: Send) -> None:

@@ -17,6 +17,7 @@ from quart.utils import cancel_tasks, encode_headers
 from quart.wrappers.response import DataBody
 
 from shaman.web.drain import has_body
+from shaman.web.held import Receive, client_gone
 
 
 class Connection(ASGIHTTPConnection):
@@ -57,13 +58,9 @@ class Connection(ASGIHTTPConnection):
 
     async def _stream(self, receive: ASGIReceiveCallable, send: ASGISendCallable, response: ResponseTypes) -> None:
         """Send a stream to its end, or until the client has gone."""
-        tasks = {asyncio.ensure_future(super()._send_response(send, response)), asyncio.ensure_future(_gone(receive))}
+        sending = asyncio.ensure_future(super()._send_response(send, response))
+        tasks = {sending, asyncio.ensure_future(client_gone(cast("Receive", receive)))}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await cancel_tasks(tasks)
-
-
-async def _gone(receive: ASGIReceiveCallable) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

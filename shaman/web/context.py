@@ -13,6 +13,7 @@ from shaman.rotation import Rotation
 from shaman.store import Store
 from shaman.web.connection import Connection
 from shaman.web.logins import FailedLogins
+from shaman.web.waiting import Waiting
 
 
 class Lookup(Request):
@@ -35,6 +36,7 @@ class Shaman(Quart):
     failed_logins: FailedLogins
     settings: Config
     releases: Releases
+    waiting: Waiting
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
         """Match by path alone: no route depends on the host, so nobody need take it apart."""

@@ -85,3 +85,5 @@ def check_url() -> None:
             raise Invalid(f"{part}: its percent-escapes are not UTF-8") from None
         if not text.isprintable() and any(character < " " or character == "\x7f" for character in text):
             raise Invalid(f"{part}: has control characters")
+    if b"wait=" in scope.get("query_string", b"") and "wait" in request.args:
+        raise Invalid("wait: must be given once, to a lookup, as a number of seconds")

@@ -59,8 +59,8 @@ class Worker:
     def __init__(self, store: Store) -> None:
         """Serve `store`."""
         self.store = store
-        app = create_app(CONFIG, store, RELEASES)
-        transport = httpx.ASGITransport(app=app.asgi_app)  # type: ignore[arg-type]
+        self.app = create_app(CONFIG, store, RELEASES)
+        transport = httpx.ASGITransport(app=self.app.asgi_app)  # type: ignore[arg-type]
         self.http = httpx.AsyncClient(transport=transport, base_url="http://shaman")
         # Whether the store was asked is what the tests are about.
         self._trips = trips_of(store._client)  # noqa: SLF001
@@ -95,7 +95,8 @@ class Worker:
     async def post(self, **changes: Any) -> httpx.Response:
         """Post a repo that must be taken."""
         body = REPO | changes
-        body |= {"chacra_url": f"https://chacra.ceph.com/repos/{body['ref']}/{body['sha1']}/"}
+        names = (body[name] for name in ("ref", "sha1", "flavor") if name in body)
+        body |= {"chacra_url": f"https://chacra.ceph.com/repos/{'/'.join(names)}/"}
         response = await self.http.post("/repos/ceph/", json=body, headers=WRITER)
         assert response.status_code in {200, 201}, response.text
         return response
