@@ -417,6 +417,16 @@ def test_nobody_can_hold_the_stop(service: Service) -> None:
         assert service.stop() == 0
 
 
+def test_who_waits_is_let_go_at_a_stop(service: Service) -> None:
+    """A service that stops gives everybody who waits the answer of now."""
+    with Wire(service.url) as wire:
+        wire.send(head("/search/ceph/main/?wait=25", 0).replace(b"POST", b"GET"))
+        time.sleep(0.3)  # nothing tells from outside that somebody waits
+        assert service.stop() == 0
+        status, _, body = wire.answer()
+    assert (status, body) == (200, b"[]")
+
+
 def test_a_stop_is_quiet(service: Service) -> None:
     """Clients that are cut off are no errors in the log."""
     with ExitStack() as stack:
