@@ -6,6 +6,7 @@ asks again then; also when wake-ups were lost, as nobody knows what they would h
 
 import asyncio
 import math
+from contextlib import AbstractAsyncContextManager, nullcontext
 from http import HTTPStatus
 
 from shaman.store.wakeups import Reading, Wakeups, noting_reads
@@ -16,6 +17,9 @@ LOOKUPS = ("/search/", "/repos/", "/api/search", "/api/repos/", "/api/builds/")
 
 NOTHING = b"[]"
 """The body of an answer that has nothing to tell."""
+
+AT_ONCE = 64
+"""Waiters that ask again at the same time: when wake-ups were lost all do, and others want to be answered meanwhile."""
 
 NOT_YET = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GATEWAY_TIMEOUT})
 """Answers that say that something is not there, or not ready."""
@@ -30,6 +34,7 @@ class Waiting:
         self._wakeups = wakeups
         self._longest = longest
         self._waiters: set[asyncio.Future[None]] = set()
+        self._asking_again = asyncio.Semaphore(AT_ONCE)
         self._stopped = False
 
     def stop(self) -> None:
@@ -47,15 +52,18 @@ class Waiting:
         scope = scope | {"query_string": query}
         known = any(name == b"if-none-match" for name, _ in scope["headers"])
         end = asyncio.get_running_loop().time() + min(seconds, self._longest)
+        turn: AbstractAsyncContextManager[object] = nullcontext()
         while True:
-            moment, held = self._wakeups.now, Held(send, lambda _: True)
-            with noting_reads() as made_from:
-                await self._app(scope, receive, held.send)
+            async with turn:
+                moment, held = self._wakeups.now, Held(send, lambda _: True)
+                with noting_reads() as made_from:
+                    await self._app(scope, receive, held.send)
             whole = held.whole()
             if whole is None:
                 return
             if _tells(*whole, known=known) or not await self._changes(made_from, moment, receive, end):
                 break
+            turn = self._asking_again
         start, body = whole
         await send(start)
         await send({"type": "http.response.body", "body": body})
