@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import click
 from soaking.rows import Row, table
 
-POINTS = ("writes", "kills", "failover", "history", "restarts")
+POINTS = ("writes", "kills", "failover", "history", "restarts", "slow")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

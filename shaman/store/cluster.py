@@ -7,7 +7,7 @@ is on the move; this one sends every node its own pipeline, each through a bound
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from redis import exceptions
@@ -104,6 +104,15 @@ class Cluster(Redis):
 
         await asyncio.gather(*(send_some(address, numbers) for address, numbers in places.items()))
         return answers
+
+    async def scan_iter(  # type: ignore[override]
+        self, match: Any = None, count: int | None = None, *_: Any, **__: Any
+    ) -> AsyncIterator[Any]:
+        """Yield the keys of every node that match, one node after the other."""
+        await self._look_around()
+        for address in sorted({master for master in self._masters if master}):
+            async for name in self._node(address).scan_iter(match=match, count=count):
+                yield name
 
     def listening(self, own: Mapping[str, Any]) -> Redis:
         """Return a client of any node that lives, with settings of its own for its only connection."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from shaman.store import keys
 from shaman.store.connection import connect
 from tests.backends import STORES, admin_url
 from tests.test_serve import LOGIN, REPO, Service, environment
@@ -109,6 +110,17 @@ def test_every_command_takes_every_kind_of_store(tmp_path: Path, kind: str, requ
         assert service.sha1s() == {"a0"}
         assert service.post("b1") == 201
     assert {record["sha1"] for record in export(tmp_path, redis_url=url)} == {"a0", "b1"}
+    asyncio.run(damaged(admin_url(url)))
+    assert b"is missing" in shaman(tmp_path, "check", redis_url=url, code=1).stdout
+    shaman(tmp_path, "check", "--repair", redis_url=url)
+    assert shaman(tmp_path, "reindex", redis_url=url).stdout == b""
+    assert shaman(tmp_path, "retain", "--dry-run", redis_url=url).stdout == b""
+
+
+async def damaged(url: str) -> None:
+    """Take a ref from the list of refs."""
+    async with connect(url, 1) as admin:
+        assert await admin.zrem(keys.refs("ceph"), "main")
 
 
 async def emptied(url: str) -> None:
