@@ -8,7 +8,7 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -150,12 +150,18 @@ async def backend(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Re
     await client.aclose()
 
 
+def _names(argnames: str | Sequence[str]) -> list[str]:
+    return [name.strip() for name in argnames.split(",")] if isinstance(argnames, str) else list(argnames)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test of the store on each kind of store, or on the one that --store names."""
-    if "redis" in metafunc.fixturenames and not hasattr(metafunc.module, "redis"):  # which has its own
+    given = {name for mark in metafunc.definition.iter_markers("parametrize") for name in _names(mark.args[0])}
+    wanted = set(metafunc.fixturenames) - given
+    if "redis" in wanted and not hasattr(metafunc.module, "redis"):  # which has its own
         kinds = ["server"] if metafunc.config.option.store else ["fakeredis", "server", "system"]
         metafunc.parametrize("redis", kinds, indirect=True)
-    if "http" in metafunc.fixturenames and "conformance" not in metafunc.module.__name__:
+    if "http" in wanted and "conformance" not in metafunc.module.__name__:
         metafunc.parametrize("http", ways(metafunc.config), indirect=True)
 
 

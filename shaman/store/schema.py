@@ -12,6 +12,9 @@ from shaman.store.connection import ask
 VERSION = 1
 """Of the tree in keys.py: goes up with each change of it that an older shaman would read or write wrongly."""
 
+ALWAYS = [("schema",)]
+"""Tags of what does not change while a process runs, so that nobody's answer depends on it."""
+
 UNVERSIONED = 1
 """The version of a store that has records and tells none: it was made before there were versions."""
 
@@ -51,7 +54,7 @@ class Schema:
         return UNVERSIONED if await self._has_records() else VERSION
 
     async def _told(self) -> int | None:
-        text: Any = await ask(partial(self._client.get, keys.SCHEMA))
+        text: Any = await ask(partial(self._client.get, keys.SCHEMA), reads=ALWAYS)
         if text is None:
             return None
         if not text.isdigit():
@@ -62,12 +65,12 @@ class Schema:
 
     async def write(self) -> None:
         """Note that the store has the version of this shaman."""
-        await ask(partial(self._client.set, keys.SCHEMA, VERSION))
+        await ask(partial(self._client.set, keys.SCHEMA, VERSION), reads=ALWAYS)
         self.right = True
 
     async def _has_records(self) -> bool:
         for name in (keys.PROJECTS, keys.NODES_KNOWN, keys.NODE_FACTS):  # one by one: a cluster has them apart
-            if await ask(partial(self._client.exists, name)):
+            if await ask(partial(self._client.exists, name), reads=ALWAYS):
                 return True
         return False
 

@@ -16,7 +16,7 @@ blueprint = Blueprint("health", __name__, url_prefix="/_health")
 async def check_schema() -> None:
     """Let no request read or write keys of another version; `/_health/` tells of that by itself."""
     schema = shaman().store.schema
-    if not schema.right and request.blueprint != blueprint.name:
+    if not schema.right and request.blueprint != blueprint.name and not request.routing_exception:
         await schema.check()
 
 

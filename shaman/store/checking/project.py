@@ -4,6 +4,7 @@ In this order, so that what is compared with is right by then: the types of the 
 for, what is in the indexes without a document, the indexes made from other indexes, the change stream, the counters.
 """
 
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -198,6 +199,10 @@ def _counter_unit(key: str, greatest: int) -> Unit:
     return Unit((Command("GET", key),), judge)
 
 
+_TOMBSTONE = re.compile(rb"-?\d+(/\d+)?|/\d+")
+"""The sender's time of a deletion and the store's; retention leaves the first alone."""
+
+
 def _gone_unit(project: str, key: Key) -> Unit:
     try:
         digest = bytes.fromhex(key.rest)
@@ -210,7 +215,7 @@ def _gone_unit(project: str, key: Key) -> Unit:
         if text is None:
             return []
         forget, expire = (Command("DEL", key.name),), (Command("EXPIRE", key.name, (FORGET_AFTER,)),)
-        if len(digest) != keys.DIGEST or not text.lstrip(b"-").isdigit():
+        if len(digest) != keys.DIGEST or not _TOMBSTONE.fullmatch(text):
             return [Fault(key=key.name, wrong="is not the time of a deletion", mend=forget)]
         if is_there:
             return [Fault(key=key.name, wrong="tells of a deletion, and the record is there", mend=forget)]
