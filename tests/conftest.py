@@ -145,9 +145,12 @@ async def backend(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Re
     else:
         client = connect(backends.admin_url(request.getfixturevalue(f"{kind}_url")), 16)
         await client.flushall()
-    yield client
-    await audit(client)
-    await client.aclose()
+    try:
+        yield client
+        await audit(client)
+    finally:
+        await client.flushall()  # for those who start a service on it without looking
+        await client.aclose()
 
 
 def _names(argnames: str | Sequence[str]) -> list[str]:
