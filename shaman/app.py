@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from shaman.config import Config
 from shaman.distros import Releases
+from shaman.duty import end_task
 from shaman.errors import ShamanError
 from shaman.removal import Retention
 from shaman.rotation import Rotation
@@ -62,6 +63,4 @@ async def _hear_changes(store: Store) -> AsyncGenerator[None, None]:
     """Hear of what other processes write while the application serves."""
     listening = asyncio.create_task(store.wakeups.listen())
     yield
-    while not listening.done():  # on Python 3.11 a cancellation can get lost inside a connection
-        listening.cancel()
-        await asyncio.wait({listening}, timeout=0.1)
+    await end_task(listening)

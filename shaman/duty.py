@@ -12,7 +12,7 @@ RETRY = 5.0
 """Seconds until the next try when the store is away or a round has failed."""
 
 CANCEL_AGAIN = 0.05
-"""Seconds until a round that did not end is cancelled again: a library that waits with a limit of its own can lose a
+"""Seconds until a task that did not end is cancelled again: a library that waits with a limit of its own can lose a
 cancellation that comes together with the reply, as was seen here on Python 3.11."""
 
 Hold = Callable[[], Awaitable[None]]
@@ -61,9 +61,8 @@ class Duty:
 
     async def stop(self) -> None:
         """End at once, in the middle of a round too. Another process takes over when the right has run out."""
-        while self._rounds and not self._rounds.done():
-            self._rounds.cancel()
-            await asyncio.wait({self._rounds}, timeout=CANCEL_AGAIN)
+        if self._rounds:
+            await end_task(self._rounds)
 
     async def _hold(self) -> None:
         """Take or renew the right. Raises TakenOver if another process has it, Unavailable if the store is away."""
@@ -86,3 +85,10 @@ class Duty:
                 _log.exception("%s: unforeseen error", self._fault)
                 wait = RETRY
             await asyncio.sleep(wait)
+
+
+async def end_task(task: asyncio.Task[None]) -> None:
+    """Cancel a task, again and again until it has ended."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_AGAIN)

@@ -5,8 +5,8 @@ would see a broken connection where it was told 401 or 413.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+
+from shaman.web.held import App, Message, Receive, Scope, Send
 
 DRAIN_BYTES = 16 * 1024 * 1024
 """Bytes of an unwanted body that are read before its sender is cut off."""
@@ -14,17 +14,11 @@ DRAIN_BYTES = 16 * 1024 * 1024
 DRAIN_WAIT = 2.0
 """Seconds an answer waits for the rest of a body that nobody wants."""
 
-Message = dict[str, Any]
-Scope = dict[str, Any]
-App = Callable[[Any, Any, Any], Awaitable[None]]
-
 
 def answer_after_body(app: App) -> App:
     """Wrap an ASGI application that receives to the end in the background, as Quart does."""
 
-    async def wrapped(
-        scope: Scope, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-    ) -> None:
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not has_body(scope):
             await app(scope, receive, send)
             return

@@ -1,14 +1,13 @@
 """Paths as they were sent: a `%2F` is a slash inside a name, not between two."""
 
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from quart import request
 from werkzeug.routing import BaseConverter
 
 from shaman.errors import Invalid, NotFound
+from shaman.web.held import App, Scope
 
 PATH_LIMIT = 8192
 """Bytes of a path or of a query: eight names of the greatest length, quoted, fit in."""
@@ -17,9 +16,6 @@ _FILE = re.compile(r"/api/repos/(?:[^/]+/){6}.*")
 """A path into a repo: whether it ends with a slash is part of what it names."""
 
 _BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-
-Scope = dict[str, Any]
-App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class NameConverter(BaseConverter):

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from shaman.app import create_app
 from shaman.config import CacheSettings
+from shaman.duty import end_task
 from shaman.store import Store, keys
 from shaman.store.connection import connect
 from shaman.store.wakeups import tags_of
@@ -102,13 +103,6 @@ class Worker:
         return response
 
 
-async def ended(task: asyncio.Task[None]) -> None:
-    """End a task, though on Python 3.11 a cancellation can get lost inside a connection."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=0.1)
-
-
 @contextlib.asynccontextmanager
 async def working(client: Redis) -> AsyncIterator[Worker]:
     """Run a worker that hears every change."""
@@ -118,7 +112,7 @@ async def working(client: Redis) -> AsyncIterator[Worker]:
         await until(store.wakeups.trusted)
         yield Worker(store)
     finally:
-        await ended(listening)
+        await end_task(listening)
         await client.aclose()
 
 
