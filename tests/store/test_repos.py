@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from shaman.config import RedisSettings
+from shaman.duty import end_task
 from shaman.errors import Invalid, Unavailable
 from shaman.merge import PostRules
 from shaman.models import PostedRepo, Repo
@@ -379,9 +380,7 @@ async def test_one_connection_is_enough(server_url: str) -> None:
     while not store.wakeups.trusted():  # noqa: ASYNC110 - nothing in the service tells a test
         await asyncio.sleep(0.01)
     assert await asyncio.gather(*(store.repos.has("nothing") for _ in range(20))) == [False] * 20
-    while not listening.done():  # on Python 3.11 a cancellation can get lost inside a connection
-        listening.cancel()
-        await asyncio.wait({listening}, timeout=0.1)
+    await end_task(listening)
     await store.close()
 
 

@@ -1,18 +1,15 @@
 """`wait=SECONDS`: an answer as soon as there is one, woken by what changes it and by nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
 from shaman.store import keys
-from shaman.store.connection import connect
-from tests.conftest import CONFIG, basic
-from tests.web.test_cache import Worker, cut, until, working
+from tests.conftest import CONFIG
+from tests.web.workers import WRITER, Worker, cut, until
 
-WRITER = basic("builder", "secret")
 LOOKUPS = [
     "/search/ceph/main/",
     "/search/ceph/a0/",
@@ -26,15 +23,6 @@ LOOKUPS = [
     "/api/repos/ceph/main/latest/ubuntu/jammy/repo",
 ]
 BUILD = {"ref": "main", "sha1": "a0", "url": "https://jenkins.example.org/1/", "status": "started"}
-
-
-@pytest.fixture
-async def workers(server_url: str) -> AsyncIterator[tuple[Worker, Worker]]:
-    """Return two workers on one empty store."""
-    first, second = connect(server_url, 16), connect(server_url, 16)
-    await first.flushall()
-    async with working(first) as one, working(second) as other:
-        yield one, other
 
 
 def waits(path: str, seconds: float = 20) -> str:
