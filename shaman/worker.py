@@ -51,6 +51,7 @@ async def _serve_requests(config: Config, listener: socket.socket, url: str | No
     serving = asyncio.ensure_future(engine(config.server.engine)(app, listener, stop))
     stopping = asyncio.create_task(stop.wait())
     stopping.add_done_callback(lambda _: app.waiting.stop())
+    stopping.add_done_callback(lambda _: store.feed.stop())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     done, _ = await asyncio.wait({serving}, timeout=DRAIN + CLOSING)
     for task in done:

@@ -13,6 +13,7 @@ from shaman.store.build_scripts import BuildScripts
 from shaman.store.builds import Builds
 from shaman.store.checking import Checking
 from shaman.store.connection import ask, connect, listening
+from shaman.store.feed import Feed
 from shaman.store.node_scripts import NodeScripts
 from shaman.store.nodes import Nodes
 from shaman.store.removal_scripts import RemovalScripts
@@ -23,6 +24,7 @@ from shaman.store.rights import Rights
 from shaman.store.schema import Schema
 from shaman.store.scripts import Scripts
 from shaman.store.snapshots import Snapshots
+from shaman.store.streams import Streams
 from shaman.store.wakeups import Wakeups
 
 
@@ -50,6 +52,7 @@ class Store:
         self.restores = Restores(client, scripts, build_scripts, self.nodes)
         self.snapshots = Snapshots(client, scripts)
         self.checking = Checking(client, batches)
+        self.feed = Feed(Streams(client, batches, releases), self.wakeups)
 
     async def projects(self) -> list[str]:
         """List the names of all projects that have ever had a record, in no order."""
