@@ -24,8 +24,9 @@ from redis.asyncio import Redis
 from shaman.app import create_app
 from shaman.config import Auth, Config, Server, User, hash_key
 from shaman.distros import Releases
-from shaman.store import Store
+from shaman.store import Store, keys
 from shaman.store.connection import connect
+from shaman.store.schema import VERSION
 from tests import backends
 from tests.backends import free_port
 from tests.store.audit import audit
@@ -138,13 +139,14 @@ def system_url() -> Iterator[str]:
 
 @contextlib.asynccontextmanager
 async def backend(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
-    """Yield a client of an empty store; afterwards every key in it is checked against the documents."""
+    """Yield a client of an empty store that shaman knows; afterwards every key is checked against the documents."""
     client: Redis
     if kind == "fakeredis":
         client = FakeAsyncRedis(server=FakeServer())
     else:
         client = connect(backends.admin_url(request.getfixturevalue(f"{kind}_url")), 16)
         await client.flushall()
+    await client.set(keys.SCHEMA, VERSION)
     try:
         yield client
         await audit(client)

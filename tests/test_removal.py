@@ -199,6 +199,7 @@ async def test_one_process_runs_at_a_time(monkeypatch: pytest.MonkeyPatch) -> No
     server = FakeServer()
     first, second = (Store(FakeAsyncRedis(server=server), CONFIG, RELEASES) for _ in range(2))
     duties = [duty for store in (first, second) if (duty := Retention(store, config(WIP, interval=0.01)).duty)]
+    await first.schema.check()
     await fill(first, "a1", "b2", "c3", ref="wip-a")
     for duty in duties:
         await duty.start()

@@ -58,6 +58,7 @@ async def _load_part(url: str, project: str, numbers: Iterable[int]) -> Loaded:
     releases, encoder, loaded = Releases(), msgspec.json.Encoder(), Loaded()
     built_for = platforms()[project]
     store = open_store(url, Config(), releases)
+    await store.schema.check()
     waiting: list[Repo] = []
     for number in numbers:
         for repo in repos_of(number, project, built_for, releases):

@@ -51,6 +51,7 @@ def fill(url: str) -> None:
 
 async def _fill(url: str) -> None:
     store = open_store(url, Config(), Releases())
+    await store.schema.check()
     repos = [_repo(number) for number in range(1, REPOS + 1)]
     for first in range(0, REPOS, 250):
         await store.restores.repos(PROJECT, repos[first : first + 250])

@@ -39,7 +39,7 @@ class BuildPlace(Struct, frozen=True, kw_only=True):
 
     def arguments(self) -> list[str | bytes | int]:
         """Return the place as a script takes it."""
-        return [self.digest, self.ref, self.sha1, self.time, self.waits]
+        return [self.digest, self.ref, self.sha1, keys.build_name(self.sha1, self.ref), self.time, self.waits]
 
     def keys(self, project: str) -> list[str]:
         """Return the two keys of the place, in the order of swap_build.lua."""
@@ -118,6 +118,7 @@ def _swap_call(project: str, swap: BuildSwap) -> Call:
         keys.build_modified(project),
         keys.build_refs(project),
         keys.changes(project),
+        keys.build_names(project),
         *old.keys(project),
         *new.keys(project),
     ]

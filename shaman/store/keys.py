@@ -36,6 +36,8 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
     shaman:{P}:refs:S                 zset        the same over the repos with status S
     shaman:{P}:sha1s                  zset        sha1, score = modified of its newest repo in any ref
     shaman:{P}:sha1:H                 zset        id of every repo of sha1 H, score = modified
+    shaman:{P}:sha1-names:B           zset        every sha1 that has repos and begins with the three characters B (or
+                                                  is B, if shorter), score 0: few enough for the store's smallest form
 
     shaman:{P}:ref:R:sha1s            zset        sha1, score = modified of its newest repo in ref R
     shaman:{P}:ref:R:sha1s:S          zset        the same over the repos with status S
@@ -55,6 +57,7 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
     shaman:{P}:build-refs             zset        ref, score = modified of its newest build
     shaman:{P}:build-ref:R:sha1s      zset        sha1, score = modified of its newest build in ref R
     shaman:{P}:build-ref:R:sha1:H     zset        id of every build of sha1 H in ref R, score = modified
+    shaman:{P}:build-names            zset        `<sha1>/<ref>` of every sha1 that has builds in a ref, score 0
 
 A score is microseconds since 1970 by the store's clock; a time inside a member is the same in sixteen digits.
 A cell says what a repo was built for, and its state: `<status>/<flavor>/<distro>/<version>/<archs>`, each part
@@ -92,6 +95,9 @@ ANYTHING = "anything"
 
 DIGEST = 12
 """Bytes of an identity's digest: of a billion no two are alike, and the store keeps them in its smallest block."""
+
+BUCKET = 3
+"""First characters by which the names of sha1s are parted: of a million repos each part has about two dozen."""
 
 QUOTED = 4096
 """Names whose quoted form is remembered: those of one request stand in twenty keys, those of a busy ref in many."""
@@ -171,6 +177,11 @@ def sha1_repos(project: str, sha1: str) -> str:
     return f"{_project(project)}:sha1:{quoted(sha1)}"
 
 
+def sha1_names(project: str, sha1: str) -> str:
+    """Name the lexical index of the sha1s that have repos and begin as `sha1` does."""
+    return f"{_project(project)}:sha1-names:{quoted(sha1[:BUCKET])}"
+
+
 def ref_sha1s(project: str, ref: str, status: str | None = None) -> str:
     """Name the sorted set of a ref's sha1s, of repos with `status` only if one is given."""
     return f"{_project(project)}:ref:{quoted(ref)}:sha1s" + (f":{quoted(status)}" if status else "")
@@ -229,6 +240,16 @@ def build_sha1s(project: str, ref: str) -> str:
 def sha1_builds(project: str, ref: str, sha1: str) -> str:
     """Name the sorted set of the builds of a sha1 in a ref."""
     return f"{_project(project)}:build-ref:{quoted(ref)}:sha1:{quoted(sha1)}"
+
+
+def build_names(project: str) -> str:
+    """Name the lexical index of the sha1s that have builds, and their refs."""
+    return f"{_project(project)}:build-names"
+
+
+def build_name(sha1: str, ref: str) -> str:
+    """Return the member of a sha1 that has builds in a ref."""
+    return f"{sha1}/{quoted(ref)}"
 
 
 def digest(*identity: str) -> bytes:

@@ -85,6 +85,7 @@ class RemovalScripts:
             keys.build_sha1s(project, removal.ref),
             keys.sha1_repos(project, removal.sha1),
             keys.ref_sha1s(project, removal.ref, READY),
+            keys.sha1_names(project, removal.sha1),
             *(name for repo in removal.repos for name in repo.keys(project)),
         ]
         arguments: list[Argument] = [

@@ -19,6 +19,7 @@ from shaman.store import keys
 from shaman.store.batches import Batches
 from shaman.store.connection import ask
 from shaman.store.names import newest_names
+from shaman.store.prefixes import find_prefix
 from shaman.store.scripts import Kind, Opened, Scripts
 from shaman.store.swaps import swap_of
 from shaman.store.turns import Turns
@@ -161,6 +162,10 @@ class Repos:
         members = keys.sha1_repos(project, sha1)
         reads = named("repo", project, sha1=sha1)
         return _decoded(await self._scripts.find_members(keys.repos(project), members, reads))
+
+    async def find_prefix(self, project: str, prefix: str, limit: int) -> list[str]:
+        """Find the first `limit` sha1s, in lexical order, of repos or builds; see `prefixes.find_prefix`."""
+        return await find_prefix(self._batches, project, prefix, limit)
 
     async def names(self, project: str) -> dict[str, list[str]]:
         """List the refs and the sha1s of a project, those built last first."""

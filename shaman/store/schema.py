@@ -9,7 +9,7 @@ from shaman.errors import Unavailable, WrongSchema
 from shaman.store import keys
 from shaman.store.connection import ask
 
-VERSION = 1
+VERSION = 2
 """Of the tree in keys.py: goes up with each change of it that an older shaman would read or write wrongly."""
 
 ALWAYS = [("schema",)]

@@ -258,6 +258,8 @@ def _swap_call(project: str, swap: Swap) -> Call:
         keys.sha1_repos(project, new.sha1),
         keys.profiles(project, old.ref),
         keys.profiles(project, new.ref),
+        keys.sha1_names(project, old.sha1),
+        keys.sha1_names(project, new.sha1),
     ]
     arguments = [
         swap.digest,

@@ -78,28 +78,30 @@ def test_indexes_come_back_from_the_documents(tmp_path: Path, store: Redis, serv
 def test_an_older_store_is_brought_to_this_version(tmp_path: Path, store: Redis, server_url: str) -> None:
     """It is refused, with the command that brings it to this version in all projects at once."""
     shaman(tmp_path, "import", "-", given=RECORDS, redis_url=server_url)
-    store.set(keys.SCHEMA, "0")
-    store.delete(keys.refs("ceph"))
+    names = [name for name in _names(store) if ":sha1-names:" in name or name.endswith(":build-names")]
+    store.set(keys.SCHEMA, "1")
+    store.delete(*names)  # which the first version did not have
     store.rename(keys.cells("ceph", "main"), "shaman:{ceph}:cells-of-old:main")
     for command in ("serve", "check"):
         said = shaman(tmp_path, command, code=1, redis_url=server_url).stderr
-        assert said.startswith(b"shaman: the store has keys of version 0 (shaman:schema), and this shaman needs 1: ")
+        assert said.startswith(b"shaman: the store has keys of version 1 (shaman:schema), and this shaman needs 2: ")
         assert said.endswith(b" run `shaman reindex`\n")
-    assert b"version 0" in shaman(tmp_path, "import", "-", given=RECORDS, code=1, redis_url=server_url).stderr
+    assert b"version 1" in shaman(tmp_path, "import", "-", given=RECORDS, code=1, redis_url=server_url).stderr
     said = shaman(tmp_path, "reindex", "ceph", code=1, redis_url=server_url).stderr
     assert said == b"shaman: PROJECTS: the store is of an older version, so all must be reindexed at once\n"
-    assert store.get(keys.SCHEMA) == b"0"
-    shaman(tmp_path, "reindex", redis_url=server_url)
     assert store.get(keys.SCHEMA) == b"1"
+    shaman(tmp_path, "reindex", redis_url=server_url)
+    assert store.get(keys.SCHEMA) == b"2"
+    assert set(names) <= set(_names(store))
     assert shaman(tmp_path, "check", redis_url=server_url).stdout == b""
 
 
 @pytest.mark.parametrize("command", [["serve"], ["import", "-"], ["check"], ["check", "--repair"], ["reindex"]])
 def test_a_newer_store_is_left_alone(tmp_path: Path, store: Redis, server_url: str, command: list[str]) -> None:
     """No command writes to it or tells anything of it but its version."""
-    store.set(keys.SCHEMA, "2")
+    store.set(keys.SCHEMA, "3")
     said = shaman(tmp_path, *command, given=RECORDS, code=1, redis_url=server_url)
-    told = b"shaman: the store has keys of version 2 (shaman:schema), and this shaman knows 1 at most: run a newer one"
+    told = b"shaman: the store has keys of version 3 (shaman:schema), and this shaman knows 2 at most: run a newer one"
     assert said.stderr.splitlines() == [told]
     assert store.keys() == [keys.SCHEMA.encode()]
 
@@ -108,19 +110,19 @@ def test_a_store_that_comes_later_is_checked_then(tmp_path: Path) -> None:
     """A service starts without it; when it comes and is a newer one, nothing is read or written, and that is told."""
     embedded = Embedded(tmp_path / "data", flags=("--appendfsync", "no"))
     with embedded, Redis.from_url(embedded.url) as client:
-        client.set(keys.SCHEMA, "2")
+        client.set(keys.SCHEMA, "3")
         url = embedded.url
     with Service(tmp_path, REDIS_URL=url, **LOGIN) as service:
         assert service.http.get("/repos/").status_code == 503
         assert service.http.get("/_health/").status_code == 500
         with embedded, Redis.from_url(embedded.url) as client:
-            told = "the store has keys of version 2 (shaman:schema)"
+            told = "the store has keys of version 3 (shaman:schema)"
             for path in ("/repos/", "/api/search", "/nodes/next/"):
                 assert service.http.get(path).status_code == 503
                 assert told in service.http.get(path).text
             assert (service.http.get("/_health/").status_code, service.post("b1")) == (500, 503)
             assert _names(client) == [keys.SCHEMA]
-            client.set(keys.SCHEMA, "1")
+            client.set(keys.SCHEMA, "2")
             assert service.post("b1") == 201
             assert service.http.get("/_health/").status_code == 204
 

@@ -80,6 +80,7 @@ def build_indexes_of(project: str, builds: list[Build]) -> Indexes:
         indexes[keys.sha1_builds(project, build.ref, build.sha1)][str(build.id)] = build.modified
         for name, member in ((keys.build_refs(project), build.ref), (keys.build_sha1s(project, build.ref), build.sha1)):
             indexes[name][member] = max(build.modified, indexes[name].get(member, 0))
+        indexes[keys.build_names(project)][f"{build.sha1}/{keys.quoted(build.ref)}"] = 0
         place = waits_at(build)
         if place:
             waiting = "/".join(keys.quoted(part) for part in place)
@@ -124,6 +125,7 @@ def indexes_of(project: str, repos: list[Repo]) -> Indexes:
         lines = indexes[keys.rows(project, repo.ref)].setdefault(repo.sha1, set())
         lines.add(f"{cell}/{repo.modified:016d}/{repo.id}")
         newest(keys.sha1s(project), repo.sha1, repo)
+        indexes[keys.sha1_names(project, repo.sha1)][repo.sha1] = 0
         for status in (None, repo.status):
             newest(keys.refs(project, status), repo.ref, repo)
             newest(keys.ref_sha1s(project, repo.ref, status), repo.sha1, repo)

@@ -21,6 +21,23 @@ def newest_unit(key: str, member: bytes | str, members: str) -> Unit:
     return Unit(reads, judge)
 
 
+def name_unit(key: str, member: bytes | str, source: str | None) -> Unit:
+    """Return the check of a name that is there if the key `source` is, and never if it is None."""
+    reads = (Command("ZSCORE", key, (member,)), *([Command("EXISTS", source)] if source else []))
+
+    def judge(replies: Sequence[Any]) -> Verdict:
+        score, wanted = replies[0], any(replies[1:])
+        if (score is None and not wanted) or (score is not None and wanted and float(score) == 0):
+            return []
+        if not wanted:
+            wrong = f"is there, and {source} is not" if source else "is no name that belongs here"
+            return [Fault(key=key, member=member, wrong=wrong, mend=(Command("ZREM", key, (member,)),))]
+        wrong = f"is missing, and {source} is there" if score is None else f"has the score {float(score):.0f}"
+        return [Fault(key=key, member=member, wrong=wrong, mend=(Command("ZADD", key, (0, member)),))]
+
+    return Unit(reads, judge)
+
+
 def rank_unit(project: str, ref: str, sha1: bytes | str, status: str | None) -> Unit:
     """Return the check of a sha1 in a ref whose score is the time of its newest row, of one status if that is given."""
     key, rows = keys.ref_sha1s(project, ref, status), keys.rows(project, ref)

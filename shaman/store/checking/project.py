@@ -8,12 +8,13 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from redis.asyncio import Redis
 
 from shaman.store import keys
 from shaman.store.checking.kinds import BUILDS, REPOS, Kind
-from shaman.store.checking.orders import newest_unit, profile_unit, rank_unit
+from shaman.store.checking.orders import name_unit, newest_unit, profile_unit, rank_unit
 from shaman.store.checking.records import document_unit, entry_unit, identity_unit, row_unit
 from shaman.store.checking.steps import Command, Fault, Steps, Unit, Verdict
 from shaman.store.checking.stream import Stream
@@ -64,6 +65,7 @@ class Project:
             self._entry_units(),
             self._rank_units(),
             self._sha1_units(),
+            self._name_units(),
             self._ref_units(),
             self._stream.broken_units(),
         ):
@@ -120,6 +122,23 @@ class Project:
         if kind == REPOS.name:
             return newest_unit(keys.sha1s(self._name), sha1, keys.sha1_repos(self._name, _text(sha1)))
         return newest_unit(keys.build_sha1s(self._name, ref), sha1, keys.sha1_builds(self._name, ref, _text(sha1)))
+
+    async def _name_units(self) -> AsyncIterator[Unit]:
+        for place in self._places:
+            yield self._name_unit(place.kind, place.ref, place.sha1)
+        async for key, member in self._members("sha1-names:B"):
+            known = keys.sha1_names(self._name, _text(member)) == key.name
+            yield self._name_unit(REPOS.name, "", _text(member)) if known else name_unit(key.name, member, None)
+        async for key, member in self._members("build-names"):
+            sha1, _, ref = _text(member).partition("/")
+            known = keys.build_name(sha1, unquote(ref)).encode() == member
+            yield self._name_unit(BUILDS.name, unquote(ref), sha1) if known else name_unit(key.name, member, None)
+
+    def _name_unit(self, kind: str, ref: str, sha1: str) -> Unit:
+        if kind == REPOS.name:
+            return name_unit(keys.sha1_names(self._name, sha1), sha1, keys.sha1_repos(self._name, sha1))
+        source = keys.sha1_builds(self._name, ref, sha1)
+        return name_unit(keys.build_names(self._name), keys.build_name(sha1, ref), source)
 
     async def _ref_units(self) -> AsyncIterator[Unit]:
         for place in self._places:

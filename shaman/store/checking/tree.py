@@ -19,6 +19,7 @@ TREE = {
     "refs:S": "zset",
     "sha1s": "zset",
     "sha1:H": "zset",
+    "sha1-names:B": "zset",
     "ref:R:sha1s": "zset",
     "ref:R:sha1s:S": "zset",
     "ref:R:cells": "zset",
@@ -32,6 +33,7 @@ TREE = {
     "build-refs": "zset",
     "build-ref:R:sha1s": "zset",
     "build-ref:R:sha1:H": "zset",
+    "build-names": "zset",
 }
 """The keys of a project, as keys.py draws them behind `shaman:{P}:`, and their types."""
 
@@ -57,7 +59,7 @@ TREE_OF_ALL = TREE_OF_NODES | {
 """The keys of no project, and their types."""
 
 _TEMPLATES = [(template, template.split(":")) for template in TREE]
-_NAMES = {"R": "ref", "H": "sha1", "S": "status", "D": "rest", "K": "rest"}
+_NAMES = {"R": "ref", "H": "sha1", "S": "status", "B": "rest", "D": "rest", "K": "rest"}
 
 
 class Key(NamedTuple):

@@ -1,7 +1,7 @@
 -- Puts a new document in the place of the old one: document, every index and the change event together, or nothing.
 -- KEYS    1-7 repos, next_id, identities, gone, modified, sha1s, changes
 --         8-13 of the old record, 14-19 of the new one: refs, refs of its status, ref_sha1s, ref_sha1s of its status,
---         cells, rows; 20-21 sha1_repos of the old and the new one, 22-23 their profiles.
+--         cells, rows; 20-21 sha1_repos of the old and the new one, 22-23 their profiles, 24-25 their sha1_names.
 --         Where there is no old or new one, the other's stand in.
 -- ARGV    1 digest, 2 old document ('' = there must be none), 3 new document from behind its id on ('' = delete), 4 id
 --         ('' = the next one; the one that a new record wants, if it is free),
@@ -10,27 +10,23 @@
 --         16 change event from behind its id on, 17 length of the stream, 18 channel
 -- Returns the id ('0' = nothing was there to delete); '' when the store has something else than was read: read again
 --@include profiles
+--@include newest
 local repos, next_id, identities, gone, modified, sha1s, changes = unpack(KEYS, 1, 7)
 local digest, old, tail, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
-local function set_newest(key, member, time)
-  if time then redis.call('ZADD', key, time, member) else redis.call('ZREM', key, member) end
-end
-
-local function newest_in(key) return redis.call('ZRANGE', key, 0, 0, 'REV', 'WITHSCORES')[2] end
-
 -- Puts the lists right that a record of the status of `cell` stands in, from the lines of its sha1.
-local function rank(first, sha1_repos, ref, sha1, cell, lines)
+local function rank(first, sha1_repos, names, ref, sha1, cell, lines)
   local status, newest, newest_of_status = string.match(cell, '^[^/]*'), nil, nil
   for line_status, time in string.gmatch(lines, '([^/\n]*)/[^\n]*/(%d+)/%d+\n') do
     if not newest or time > newest then newest = time end
     if line_status == status and (not newest_of_status or time > newest_of_status) then newest_of_status = time end
   end
-  set_newest(KEYS[first + 2], sha1, newest)
-  set_newest(KEYS[first + 3], sha1, newest_of_status)
-  set_newest(KEYS[first], ref, newest_in(KEYS[first + 2]))
-  set_newest(KEYS[first + 1], ref, newest_in(KEYS[first + 3]))
-  set_newest(sha1s, sha1, newest_in(sha1_repos))
+  set_score(KEYS[first + 2], sha1, newest)
+  set_score(KEYS[first + 3], sha1, newest_of_status)
+  set_score(KEYS[first], ref, newest_in(KEYS[first + 2]))
+  set_score(KEYS[first + 1], ref, newest_in(KEYS[first + 3]))
+  local anywhere = newest_in(sha1_repos)
+  if set_score(sha1s, sha1, anywhere) == 1 then set_score(names, sha1, anywhere and 0) end
 end
 
 local function set_lines(rows, profiles, sha1, before, lines)
@@ -69,7 +65,7 @@ local function move(old_place, new_place)
   if stays then lines = lines .. line_of(new_cell, new_time) end
   if old_place then
     set_lines(KEYS[13], KEYS[22], sha1, before, lines)
-    rank(8, KEYS[20], ref, sha1, cell, lines)
+    rank(8, KEYS[20], KEYS[24], ref, sha1, cell, lines)
   end
   if not new_place then return end
   if not stays then
@@ -77,7 +73,7 @@ local function move(old_place, new_place)
     lines = before .. line_of(new_cell, new_time)
     set_lines(KEYS[19], KEYS[23], new_sha1, before, lines)
   end
-  rank(14, KEYS[21], new_ref, new_sha1, new_cell, lines)
+  rank(14, KEYS[21], KEYS[25], new_ref, new_sha1, new_cell, lines)
 end
 
 local known = redis.call('HGET', identities, digest)
