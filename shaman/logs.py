@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, TextIO
 
 import msgspec
@@ -166,7 +167,13 @@ def set_up(form: Form = "auto", level: Level = "warning") -> Lines:
 
 def stamp(seconds: float) -> str:
     """Return a time in UTC as RFC 3339 has it, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    second, thousandth = divmod(int(seconds * 1000), 1000)
+    return f"{_second(second)}.{thousandth:03}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _line(record: logging.LogRecord) -> Said:

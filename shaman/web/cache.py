@@ -101,7 +101,6 @@ class AnswerCache:
                 now.route, now.from_memory = answer.route, True
             await _send(answer, scope["method"], none_match, send)
         else:
-            self.misses += 1
             await self._make(key, none_match, scope, receive, send)
 
     def _find(self, key: Key) -> Answer | None:
@@ -120,8 +119,10 @@ class AnswerCache:
         if whole is None:
             return
         answer = _answer(*whole, made_from.tags)
-        if self._asked.before(key) and trusted and made_from.complete and made_from.tags:
-            self._keep(key, answer, moment)
+        if made_from.complete and made_from.tags:
+            self.misses += 1
+            if self._asked.before(key) and trusted:
+                self._keep(key, answer, moment)
         await _send(answer, scope["method"], none_match, send)
 
     def _keep(self, key: Key, answer: Answer, moment: int) -> None:

@@ -113,7 +113,7 @@ class Counts:
             "shaman_refused_logins": self._failed_logins.refused,
             "shaman_log_lines_dropped": self._lines.dropped if self._lines else 0,
         }
-        if self._answers:
+        if self._answers is not None:
             told |= {
                 "shaman_cache_hits": self._answers.hits,
                 "shaman_cache_misses": self._answers.misses,
