@@ -61,8 +61,9 @@ class Said(Line, kw_only=True):
     def text(self) -> str:
         """Return it as a person reads it."""
         request = f" [{self.request}]" if self.request else ""
-        trace = f"\n{self.traceback}" if self.traceback else ""
-        return f"{self.time} {self.level.upper()} {self.logger}{request}: {_visible(self.message)}{trace}"
+        trace = self.traceback.split("\n") if self.traceback else []
+        said = "\n".join(map(_visible, [self.message, *trace]))
+        return f"{self.time} {self.level.upper()} {self.logger}{request}: {said}"
 
 
 Maker = Callable[[], Line]

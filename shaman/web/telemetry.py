@@ -122,7 +122,7 @@ class Telemetry:
             asked_id.reset(by_id)
             now.ended = time.perf_counter()
             self._tell(now)
-            if self._lines:
+            if self._lines is not None:
                 self._lines.append(lambda: self._line(now))
 
     def _begin(self, scope: Scope) -> Asked:
