@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from shaman.checks import check_host, check_url
 from shaman.distros import Releases
 from shaman.errors import Invalid
+from shaman.logs import Form, Level
 from shaman.retention import Rule, check_rules
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -90,6 +91,23 @@ class CacheSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     megabytes: Annotated[int, Meta(ge=0, le=65536)] = 64
 
 
+class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[log]`: from which level on, in which form (`auto`: JSON unless stderr is a terminal), and whether of requests.
+
+    What retention removes is told at any level up to `info`.
+    """
+
+    level: Level = "warning"
+    format: Form = "auto"
+    requests: bool = True
+
+
+class MetricsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[metrics]`: whether anybody may read `/metrics`, as anybody may look up repos; else who has credentials."""
+
+    public: bool = True
+
+
 class RetentionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[retention]`: what to keep, and the seconds between two removals of the rest by the service itself.
 
@@ -112,6 +130,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     auth: Auth = field(default_factory=Auth)
     health: HealthSettings = field(default_factory=HealthSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     distros: dict[str, dict[str, str]] = field(default_factory=dict)
 

@@ -16,9 +16,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
+from shaman.board import Board, Place
 from shaman.config import Config
 from shaman.engines import DRAIN
 from shaman.listener import let_nobody_in, listening, url_of
+from shaman.logs import Lines
 from shaman.store.embedded import Embedded
 from shaman.worker import work
 
@@ -39,15 +41,17 @@ _log = logging.getLogger(__name__)
 _context = multiprocessing.get_context("fork")
 
 
-def serve(config: Config, announce: Callable[[str], None], embedded: Embedded | None, url: str | None) -> int:
-    """Serve until a stop signal; the exit code.
+def serve(
+    config: Config, announce: Callable[[str], None], embedded: Embedded | None, url: str | None, lines: Lines
+) -> int:
+    """Serve until a stop signal; the exit code. What is told goes to `lines`.
 
     `url` names the store, None is a store inside the one worker. `embedded` is its private server, if it has one.
     `announce` is called with the URL of the service as soon as it answers. Must run in the main thread.
     """
     _raise_limit_of_files()
     with listening(config.server.host, config.server.port) as listener, _StopSignal() as stop:
-        parent = _Parent(config, listener, url)
+        parent = _Parent(config, listener, url, lines)
         try:
             parent.start_workers()
             announce(url_of(listener))
@@ -67,39 +71,47 @@ def serve(config: Config, announce: Callable[[str], None], embedded: Embedded | 
 class _Parent:
     """The worker processes of one service."""
 
-    def __init__(self, config: Config, listener: socket.socket, url: str | None) -> None:
+    def __init__(self, config: Config, listener: socket.socket, url: str | None, lines: Lines) -> None:
         self._config = config
         self._listener = listener
         self._url = url
-        self._workers: list[BaseProcess] = []
+        self._lines = lines
+        self._board = Board(config.server.workers)
+        self._workers: dict[Place, BaseProcess] = {}
 
     def start_workers(self) -> None:
         """Start what is missing of the workers, and wait until each of them listens."""
-        for dead in [worker for worker in self._workers if worker.exitcode is not None]:
-            _log.error("worker %s has ended with %s; starting another", dead.pid, dead.exitcode)
-            self._workers.remove(dead)
         starting = []
-        while len(self._workers) < self._config.server.workers:
-            ready, tell = _context.Pipe(duplex=False)
-            worker = _context.Process(target=work, args=(self._config, self._listener, self._url, tell), daemon=True)
-            worker.start()
-            tell.close()
-            self._workers.append(worker)
-            starting.append(ready)
+        for place in self._board.places:
+            worker = self._workers.get(place)
+            if worker and worker.exitcode is None:
+                continue
+            if worker:
+                _log.error("worker %s has ended with %s; starting another", worker.pid, worker.exitcode)
+            starting.append(self._start(place))
         for ready in starting:
             if not ready.poll(START_LIMIT) or not _received(ready):
                 raise RuntimeError("a worker did not start; the log says why")
 
+    def _start(self, place: Place) -> Connection:
+        ready, tell = _context.Pipe(duplex=False)
+        assigned = (self._config, self._listener, self._url, tell, self._lines, place)
+        worker = _context.Process(target=work, args=assigned, daemon=True)
+        worker.start()
+        tell.close()
+        self._workers[place] = worker
+        return ready
+
     def sentinels(self) -> list[int]:
         """Return what becomes ready when a worker ends."""
-        return [worker.sentinel for worker in self._workers]
+        return [worker.sentinel for worker in self._workers.values()]
 
     def stop_workers(self) -> None:
         """Ask every worker to drain and end; end by force those who do not."""
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.terminate()
         deadline = time.monotonic() + DRAIN + LAST_CALL
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.join(max(0.0, deadline - time.monotonic()))
             if worker.exitcode is None:
                 worker.kill()

@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import gc
+import logging
 import os
 import signal
 import socket
@@ -11,9 +12,11 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from shaman.app import create_app
+from shaman.board import Place
 from shaman.config import Config
 from shaman.distros import Releases
 from shaman.engines import DRAIN, engine
+from shaman.logs import Lines
 from shaman.store import ephemeral_store, open_store
 
 CLOSING = 0.15
@@ -23,24 +26,42 @@ YOUNG = 20_000
 """Objects made before the collector of garbage looks for cycles: a request makes some hundreds, with hardly a cycle."""
 
 
-def work(config: Config, listener: socket.socket, url: str | None, tell: Connection) -> None:
-    """Be a worker: serve requests until SIGTERM, then drain. `tell` gets True when the application is ready."""
+_log = logging.getLogger(__name__)
+
+
+def work(
+    config: Config, listener: socket.socket, url: str | None, tell: Connection, lines: Lines, place: Place
+) -> None:
+    """Be a worker: serve requests until SIGTERM, then drain. `tell` gets True when the application is ready.
+
+    What it has to say goes to `lines`, what it counts to its `place` on the board of all workers.
+    """
     _end_with_parent()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until the loop is there to drain, there is nothing to drain
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent passes it on as SIGTERM
-    asyncio.run(_serve_requests(config, listener, url, tell))
-    sys.stdout.flush()
+    lines.start()
+    try:
+        asyncio.run(_serve_requests(config, listener, url, tell, lines, place))
+    except Exception:  # noqa: BLE001 - the log has it, as it has everything
+        _log.exception("the worker has failed")
+        sys.exit(1)
+    finally:
+        lines.stop()
+        sys.stdout.flush()
 
 
-async def _serve_requests(config: Config, listener: socket.socket, url: str | None, tell: Connection) -> None:
+async def _serve_requests(
+    config: Config, listener: socket.socket, url: str | None, tell: Connection, lines: Lines, place: Place
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.set_exception_handler(_log_fault)
     releases = Releases(config.distros)
     store = open_store(url, config, releases) if url else ephemeral_store(config, releases)
-    app = create_app(config, store, releases)
+    app = create_app(config, store, releases, lines)
+    app.counts.take_place(place)
     _collect_seldom()
 
     @app.before_serving

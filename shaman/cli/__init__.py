@@ -1,6 +1,5 @@
 """The `shaman` command: one module for each kind of work."""
 
-import logging
 import sys
 
 import click
@@ -11,13 +10,13 @@ from shaman.cli.retain import retain_command
 from shaman.cli.serve import serve_command
 from shaman.cli.transfer import export_command, import_command
 from shaman.errors import ShamanError
+from shaman.logs import set_up
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def commands() -> None:
     """Keep and serve the registry of built package repositories."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("shaman.removal").setLevel(logging.INFO)  # whatever is removed is told
+    set_up()
 
 
 COMMANDS = (

@@ -15,6 +15,7 @@ from shaman.config import Config, Engine, load, with_user
 from shaman.distros import Releases
 from shaman.engines import check_engine
 from shaman.errors import Invalid, Unavailable, WrongSchema
+from shaman.logs import set_up
 from shaman.serve import serve
 from shaman.store.connection import connect
 from shaman.store.embedded import Embedded
@@ -49,6 +50,7 @@ def serve_command(
     options["trusted_proxies"] = trusted_proxies
     config = load(config_file)
     config = replace(config, server=replace(config.server, **{k: v for k, v in options.items() if v is not None}))
+    lines = set_up(config.log.format, config.log.level)
     check_engine(config.server.engine)
     if config.redis.url and not ephemeral:
         connect(config.redis.url, 1)  # connects to nothing, and refuses here what the workers would fail with
@@ -64,7 +66,9 @@ def serve_command(
         url = None if ephemeral else embedded.url if embedded else config.redis.url
         if url:
             asyncio.run(_check_schema(url, config))
-        sys.exit(serve(config, lambda address: _announce(address, config, embedded, url, key_file), embedded, url))
+        sys.exit(
+            serve(config, lambda address: _announce(address, config, embedded, url, key_file), embedded, url, lines)
+        )
 
 
 async def _check_schema(url: str, config: Config) -> None:

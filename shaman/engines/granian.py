@@ -1,6 +1,7 @@
 """granian: HTTP is spoken in a thread of its own, outside of Python; the application stays in the worker's loop."""
 
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -61,6 +62,7 @@ async def serve(app: Shaman, listener: socket.socket, stop: asyncio.Event) -> No
     await asyncio.wait({serving}, timeout=DRAIN - LAST_ACCEPT)
     if not serving.done():
         # There is no way to cut a connection, and a handler that is cancelled would be told to its client as a fault.
+        logging.shutdown()
         sys.stdout.flush()
         os._exit(0)
     await app.shutdown()

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from shaman.config import Config
 from shaman.distros import Releases
 from shaman.store import keys
-from shaman.store.batches import Batches
+from shaman.store.batches import Batches, RoundTrips
 from shaman.store.build_scripts import BuildScripts
 from shaman.store.builds import Builds
 from shaman.store.checking import Checking
@@ -34,9 +34,10 @@ class Store:
     def __init__(self, client: Redis, config: Config, releases: Releases) -> None:
         """Use `client`; nothing is sent before the first question."""
         self._client = client
-        batches = Batches(client)
+        self.round_trips = RoundTrips()
+        batches = Batches(client, round_trips=self.round_trips)
         replicas = config.redis.replicas_to_ack
-        writes = Batches(client, replicas) if replicas else batches
+        writes = Batches(client, replicas, self.round_trips) if replicas else batches
         scripts = Scripts(client, batches, writes)
         self._listening = listening(client)
         self.schema = Schema(client)

@@ -6,6 +6,7 @@ answer costs the store. So what is asked while the loop serves other requests go
 
 import asyncio
 import re
+import time
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
@@ -14,6 +15,7 @@ from redis import exceptions
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
+from shaman.measures import Times
 from shaman.store.connection import REPLY_WAIT
 from shaman.store.replicas import acknowledged, wait_for
 
@@ -27,6 +29,15 @@ Argument = str | bytes | int
 Batch = list[tuple[Sequence[Argument], asyncio.Future[Any]]]
 
 
+class RoundTrips:
+    """What the way to the store has taken so far."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.times = Times()
+        self.failed = 0
+
+
 class Batches:
     """The way of short calls to the store: each is answered, or fails, by itself.
 
@@ -35,9 +46,10 @@ class Batches:
     away, lookups would wait with them.
     """
 
-    def __init__(self, client: Redis, replicas: int = 0) -> None:
-        """Use `client`; nothing is sent before the first call."""
+    def __init__(self, client: Redis, replicas: int = 0, round_trips: RoundTrips | None = None) -> None:
+        """Use `client`; nothing is sent before the first call. Each round trip is noted in `round_trips`."""
         self._client = client
+        self._round_trips = round_trips or RoundTrips()
         self.replicas = replicas
         self._waiting: Batch = []
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -63,6 +75,7 @@ class Batches:
         self._send()
 
     async def _run(self, batch: Batch) -> None:
+        begun = time.perf_counter()
         try:
             async with asyncio.timeout(REPLY_WAIT):
                 answers = await self._send_all([command for command, _ in batch])
@@ -72,9 +85,11 @@ class Batches:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
             if isinstance(error, exceptions.RedisError | OSError):
+                self._round_trips.failed += 1
                 # What waits behind a store that is away would find it away too, only later.
                 batch, self._waiting = [*batch, *self._waiting], []
             answers = [error] * len(batch)
+        self._round_trips.times.note(time.perf_counter() - begun)
         for (_, future), answer in zip(batch, answers, strict=True):
             if future.done():  # whoever asked has gone
                 continue

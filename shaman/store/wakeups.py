@@ -138,6 +138,11 @@ class Wakeups:
         """Tell whether every change of the last seconds has been heard, so that what was read before is still so."""
         return self._connected and time.monotonic() - self._heard < LEASE
 
+    @property
+    def silence(self) -> float:
+        """Seconds since the store was last heard."""
+        return time.monotonic() - self._heard
+
     def in_writing(self, tags: Collection[Tag]) -> bool:
         """Tell whether this process is writing any of `tags`: the store may have the new state already, or not."""
         return bool(self._in_writing) and not self._in_writing.keys().isdisjoint(tags)

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from shaman.store.wakeups import Tag, Wakeups, note_read, noting_reads
 from shaman.web.held import App, Held, Message, Receive, Scope, Send
+from shaman.web.telemetry import UNKNOWN, asked
 
 ENTRY_OVERHEAD = 1500
 """Bytes that keeping an answer costs beside its body and key: headers and objects."""
@@ -51,6 +52,7 @@ class Answer(Struct, frozen=True, gc=False):
     body: bytes
     etag: bytes
     tags: tuple[Tag, ...] = ()
+    route: str = UNKNOWN
 
     def size(self, key: Key) -> int:
         """Return the bytes that it takes to keep."""
@@ -69,11 +71,15 @@ class AnswerCache:
         self._app = app
         self._wakeups = wakeups
         self._limit = limit
-        self._size = 0
+        self.size = self.hits = self.misses = self.drops = self.evictions = 0
         self._asked = _Asked()
         self._answers: OrderedDict[Key, Answer] = OrderedDict()
         self._keys_of: defaultdict[Tag, set[Key]] = defaultdict(set)
         wakeups.on_change(self._drop)
+
+    def __len__(self) -> int:
+        """Tell how many answers are kept."""
+        return len(self._answers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -90,6 +96,9 @@ class AnswerCache:
         key = (scope["raw_path"], scope["query_string"])
         answer = self._find(key)
         if answer is not None:
+            self.hits += 1
+            if now := asked.get():
+                now.route, now.from_memory = answer.route, True
             await _send(answer, scope["method"], none_match, send)
         else:
             await self._make(key, none_match, scope, receive, send)
@@ -110,8 +119,10 @@ class AnswerCache:
         if whole is None:
             return
         answer = _answer(*whole, made_from.tags)
-        if self._asked.before(key) and trusted and made_from.complete and made_from.tags:
-            self._keep(key, answer, moment)
+        if made_from.complete and made_from.tags:
+            self.misses += 1
+            if self._asked.before(key) and trusted:
+                self._keep(key, answer, moment)
         await _send(answer, scope["method"], none_match, send)
 
     def _keep(self, key: Key, answer: Answer, moment: int) -> None:
@@ -125,25 +136,28 @@ class AnswerCache:
                 self._remove(key)
             return
         self._answers[key] = answer
-        self._size += answer.size(key)
+        self.size += answer.size(key)
         for tag in tags:
             self._keys_of[tag].add(key)
-        while self._size > self._limit:
+        while self.size > self._limit:
             self._remove(next(iter(self._answers)))
+            self.evictions += 1
 
     def _drop(self, tags: Collection[Tag] | None) -> None:
         if tags is None:
+            self.drops += len(self._answers)
             self._answers.clear()
             self._keys_of.clear()
-            self._size = 0
+            self.size = 0
             return
         for tag in tags:
             for key in list(self._keys_of.get(tag, ())):
                 self._remove(key)
+                self.drops += 1
 
     def _remove(self, key: Key) -> None:
         answer = self._answers.pop(key)
-        self._size -= answer.size(key)
+        self.size -= answer.size(key)
         for tag in answer.tags:
             keys = self._keys_of[tag]
             keys.discard(key)
@@ -176,7 +190,9 @@ def _may_be_kept(start: Message) -> bool:
 def _answer(start: Message, body: bytes, tags: Collection[Tag]) -> Answer:
     etag = b'"%b"' % sha256(body).hexdigest()[:ETAG_DIGITS].encode()
     headers = (*start["headers"], (b"etag", etag), (b"cache-control", b"no-cache"))
-    return Answer(status=start["status"], headers=headers, body=body, etag=etag, tags=tuple(tags))
+    now = asked.get()
+    route = now.route if now else UNKNOWN
+    return Answer(status=start["status"], headers=headers, body=body, etag=etag, tags=tuple(tags), route=route)
 
 
 async def _send(answer: Answer, method: str, none_match: bytes, send: Send) -> None:

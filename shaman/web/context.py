@@ -12,6 +12,7 @@ from shaman.distros import Releases
 from shaman.rotation import Rotation
 from shaman.store import Store
 from shaman.web.connection import Connection
+from shaman.web.counts import Counts
 from shaman.web.logins import FailedLogins
 from shaman.web.waiting import Waiting
 
@@ -37,6 +38,7 @@ class Shaman(Quart):
     settings: Config
     releases: Releases
     waiting: Waiting
+    counts: Counts
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
         """Match by path alone: no route depends on the host, so nobody need take it apart."""

@@ -35,6 +35,7 @@ class FailedLogins:
         """Know of none."""
         self._failed: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._right: set[bytes] = set()
+        self.failed = self.refused = 0
 
     def __bool__(self) -> bool:
         """Tell whether any address has failed lately."""
@@ -55,10 +56,12 @@ class FailedLogins:
         self._forget(now)
         count, ends = self._failed.get(address, (0, now))
         if count >= TRIES:
+            self.refused += 1
             raise TooManyTries("too many failed logins from this address", after=ceil(ends - now))
 
     def add(self, address: str, now: float) -> None:
         """Take note of a failed login. Every address ends its period in the order in which it began."""
+        self.failed += 1
         self._forget(now)
         count, ends = self._failed.get(address, (0, now + PERIOD))
         self._failed[address] = (count + 1, ends)

@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 from shaman.store.wakeups import Reading, Wakeups, noting_reads
 from shaman.web.held import App, Held, Message, Receive, Scope, Send, client_gone
+from shaman.web.telemetry import asked
 
 LOOKUPS = ("/search/", "/repos/", "/api/search", "/api/repos/", "/api/builds/")
 """Beginnings of the paths that can be waited for."""
@@ -36,6 +37,10 @@ class Waiting:
         self._waiters: set[asyncio.Future[None]] = set()
         self._asking_again = asyncio.Semaphore(AT_ONCE)
         self._stopped = False
+
+    def __len__(self) -> int:
+        """Tell how many wait."""
+        return len(self._waiters)
 
     def stop(self) -> None:
         """Give everybody who waits the answer of now; from now on nobody waits."""
@@ -76,6 +81,8 @@ class Waiting:
         change = asyncio.ensure_future(self._wakeups.change(made_from.tags, moment))
         gone = asyncio.ensure_future(client_gone(receive))
         self._waiters.add(change)
+        if now := asked.get():
+            now.waited = True
         try:
             await asyncio.wait({change, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             return change.done() and not change.cancelled()

@@ -45,11 +45,11 @@ async def test_what_is_asked_again_costs_no_round_trip(worker: Worker, path: str
     """The third answer is the first one, byte by byte, and the store is not asked."""
     await worker.post()
     await worker.settle()
-    first = await worker.get(path)
+    first = await worker.get(path, X_Request_ID="one")
     assert first.status_code in {200, 302}
     assert await worker.asked_for(path) > 0
     assert await worker.asked_for(path) == 0
-    third = await worker.get(path)
+    third = await worker.get(path, X_Request_ID="one")
     assert (third.content, third.headers) == (first.content, first.headers)
 
 
