@@ -80,11 +80,14 @@ def _share_parameters(paths: Mapping[str, Json]) -> Json:
     """Put a reference in the place of each parameter; what they refer to."""
     shared = {}
     for path, item in paths.items():
-        for operation in item.values():
+        for method, operation in item.items():
             refs = []
             for parameter in operation["parameters"]:
-                dialect = "api." if parameter["in"] == "query" and path.startswith("/api/") else ""
-                name = f"{dialect}{parameter['in']}.{parameter['name']}"
+                name = f"{parameter['in']}.{parameter['name']}"
+                if parameter["in"] == "query" and path.startswith("/api/"):
+                    name = f"api.{name}"
+                elif method == "post":
+                    name = f"post.{name}"
                 shared[name] = parameter
                 refs.append({"$ref": f"#/components/parameters/{name}"})
             operation["parameters"] = refs

@@ -9,7 +9,7 @@ from shaman.errors import TooLarge, TooManyTries, Unauthorized, Unavailable
 from shaman.web.answers import EVENTS, JSON, Answers, Body
 from shaman.web.cache import KEPT_STATUSES
 from shaman.web.openapi import responses
-from shaman.web.openapi.words import NAME, PRINTABLE, TEXT, WORDS, Schema, word_of
+from shaman.web.openapi.words import NAME, PRINTABLE, VERSIONED_TERMS, WORDS, Schema, word_of
 from shaman.web.problems import STATUSES
 from shaman.web.waiting import LOOKUPS
 
@@ -19,7 +19,7 @@ IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
     "description": "The ETag of an answer that is known: 304 if it is still so.",
-    "schema": {"type": "string", "pattern": '^("[^"]*"|\\*)$'},
+    "schema": {"type": "string"},
 }
 
 
@@ -56,19 +56,20 @@ def _has_etag(method: str, told: Answers) -> bool:
 
 def _parameters(path: str, method: str, told: Answers) -> Iterator[Json]:
     for name in re.findall(r"{(\w+)}", path):
-        yield _parameter(name, "path", NAME if name == "tail" else TEXT) | {"required": True}
+        yield _parameter(name, "path", NAME if _is_read(method) else WORDS[name].schema) | {"required": True}
     for name in told.query:
-        # The production dialect takes whatever could be a name for one, and nothing for no filter.
-        loose = path.startswith("/api/") and name != "distros"
-        yield _parameter(name, "query", PRINTABLE if loose else _asked(name))
+        yield _parameter(name, "query", _asked(path, name))
     if path.startswith(LOOKUPS) and _is_read(method):
         yield _parameter("wait", "query", WORDS["wait"].schema)
     if _has_etag(method, told) and HTTPStatus.OK in told.kinds:
         yield IF_NONE_MATCH
 
 
-def _asked(name: str) -> Schema:
-    return NAME if name == "sha1" else WORDS[name].schema
+def _asked(path: str, name: str) -> Schema:
+    """Return what is taken for a filter; the production dialect takes whatever could be one, and nothing for none."""
+    if not path.startswith("/api/"):
+        return NAME if name == "sha1" else WORDS[name].schema
+    return VERSIONED_TERMS if name == "distros" else PRINTABLE
 
 
 def _parameter(name: str, place: str, schema: Schema) -> Json:

@@ -12,19 +12,22 @@ from shaman.search import SPELLINGS
 
 Schema = dict[str, Any]
 
-_OTHER = r"\x00-\x1f\x7f-\x9f"
+_NO_URL_HAS = r"\x00-\x1f\x7f"
+_OTHER = _NO_URL_HAS + r"\x80-\x9f"
 _SOME = rf"[^{_OTHER}]*[^\s{_OTHER}][^{_OTHER}]*"
 _PART = rf"[^,/{_OTHER}]*[^,/\s{_OTHER}][^,/{_OTHER}]*"
 _DISTRO = rf"[^,./{_OTHER}]*[^,./\s{_OTHER}][^,./{_OTHER}]*"
-_TERM = rf"(?:{_DISTRO}(?:\.{_PART})?|{_PART}/{_PART}(?:/{_PART})?)"
+_VERSIONED = rf"{_PART}/{_PART}(?:/{_PART})?"
+_TERM = rf"(?:{_DISTRO}(?:\.{_PART})?|{_VERSIONED})"
 
-PRINTABLE: Schema = {"type": "string", "pattern": rf"^[^{_OTHER}]*$"}
-NAME: Schema = {"type": "string", "minLength": 1, "pattern": rf"^[^{_OTHER}]+$"}
+PRINTABLE: Schema = {"type": "string", "pattern": rf"^[^{_NO_URL_HAS}]*$"}
+NAME: Schema = {"type": "string", "minLength": 1, "pattern": rf"^[^{_NO_URL_HAS}]+$"}
 TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": TEXT_LIMIT, "pattern": f"^{_SOME}$"}
 SHA1: Schema = {"type": "string", "pattern": "^[A-Za-z0-9]{1,64}$", "not": {"pattern": "^[Ll][Aa][Tt][Ee][Ss][Tt]$"}}
-URL: Schema = {"type": "string", "format": "uri", "maxLength": URL_LIMIT}
-TIME: Schema = {"type": "string", "format": "date-time"}
+URL: Schema = {"type": "string", "maxLength": URL_LIMIT, "pattern": rf"^[^{_OTHER}]*$"}
+TIME: Schema = {"type": "string", "minLength": 1}
 TERMS: Schema = {"type": "string", "pattern": f"^{_TERM}(?:,{_TERM})*$"}
+VERSIONED_TERMS: Schema = {"type": "string", "pattern": rf"^(?:{_VERSIONED}(?:,{_VERSIONED})*|[^\S{_NO_URL_HAS}]*)$"}
 FLAG: Schema = {"type": "string", "enum": list(SPELLINGS)}
 SECONDS: Schema = {"type": "number", "minimum": 0}
 
@@ -59,7 +62,9 @@ WORDS = {
         "Where it is, or is built: an http or https URL; without a scheme it is https.", _WHERE.format("r"), URL
     ),
     "chacra_url": Word("The storage node's own name of it.", _WHERE.format("repos"), URL),
-    "modified": Word("When it changed last; UTC where no zone is told.", "2024-10-18T23:07:59.000000Z", TIME),
+    "modified": Word(
+        "When it changed last, in ISO 8601; UTC where no zone is told.", "2024-10-18T23:07:59.000000Z", TIME
+    ),
     "extra": Word(
         f"Whatever its builder wants to tell; at most {DEPTH_LIMIT} levels deep, integers of at most 64 bits.",
         {"version": "6.1"},
