@@ -14,7 +14,7 @@ from shaman.logs import Lines
 from shaman.removal import Retention
 from shaman.rotation import Rotation
 from shaman.store import Store
-from shaman.web import api, events, heads, health, metrics, nodes, paths, problems, repos, search
+from shaman.web import api, docs, events, heads, health, metrics, nodes, paths, problems, repos, search
 from shaman.web.cache import AnswerCache
 from shaman.web.context import Shaman
 from shaman.web.counts import Counts
@@ -40,7 +40,7 @@ def create_app(config: Config, store: Store, releases: Releases, lines: Lines | 
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"name": paths.NameConverter, "tail": paths.TailConverter}
-    for room in (repos, search, nodes, health, events, metrics, api):
+    for room in (repos, search, nodes, health, events, metrics, docs, api):
         app.register_blueprint(room.blueprint)
     app.before_request(note_route)
     app.before_request(heads.check_head)

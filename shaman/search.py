@@ -17,7 +17,10 @@ LATEST = "latest"
 ANY = "any"
 """Stands for every status."""
 
-_SPELLINGS = dict.fromkeys(("true", "1", "yes", "on", "t", "y"), True) | dict.fromkeys(
+PARAMETERS = ("distros", "arch", "flavor", "status", "common_sha1")
+"""What a search of the native dialect may be asked by."""
+
+SPELLINGS = dict.fromkeys(("true", "1", "yes", "on", "t", "y"), True) | dict.fromkeys(
     ("false", "0", "no", "off", "f", "n"), False
 )
 
@@ -61,7 +64,7 @@ def parse_search(parameters: Iterable[tuple[str, str]], releases: Releases) -> S
     for name, value in parameters:
         if name == "distros":
             terms += parse_terms(value, releases)
-        elif name not in {"arch", "flavor", "status", "common_sha1"}:
+        elif name not in PARAMETERS:
             raise Invalid(f"{name}: is not a parameter of a search")
         elif name in filters:
             raise Invalid(f"{name}: is given twice")
@@ -84,9 +87,9 @@ def parse_status(text: str | None) -> str | None:
 
 def parse_flag(name: str, text: str) -> bool:
     """Return what `true`, `yes`, `on`, `1` and their opposites mean, in any case."""
-    if text.lower() not in _SPELLINGS:
+    if text.lower() not in SPELLINGS:
         raise Invalid(f"{name}: must be true or false, not {text[:50]!r}")
-    return _SPELLINGS[text.lower()]
+    return SPELLINGS[text.lower()]
 
 
 async def search(repos: Repos, project: str, name: str, query: Search) -> list[Built]:

@@ -21,8 +21,10 @@ def parse_time(name: str, text: str) -> int:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise Invalid(f"{name}: is not a time such as 2026-06-17T18:04:30.190595Z") from None
-    if time.tzinfo is not None:
-        time = time.astimezone(UTC).replace(tzinfo=None)
+    try:
+        time = time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+    except OverflowError:
+        raise Invalid(f"{name}: is not in the years 1970 to 9999") from None
     microseconds = (time - _EPOCH) // timedelta(microseconds=1)
     if microseconds < 0:
         raise Invalid(f"{name}: is before 1970")

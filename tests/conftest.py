@@ -207,12 +207,12 @@ def wait_for(process: subprocess.Popen[bytes], url: str) -> None:
 
 
 @contextlib.contextmanager
-def running(server_url: str, *options: str) -> Iterator[str]:
+def running(server_url: str, *options: str, settings: str = CONFIG_TOML) -> Iterator[str]:
     """Run a real `shaman serve` with two workers on the private server; its URL."""
     port = free_port()
     with TemporaryDirectory(prefix="shaman-") as folder:
         config = Path(folder) / "config.toml"
-        config.write_text(CONFIG_TOML)
+        config.write_text(settings)
         command = [sys.executable, "-m", "shaman", "serve", "--config", str(config), "--port", str(port)]
         with subprocess.Popen([*command, "--workers", "2", *options], env={"REDIS_URL": server_url}) as process:
             try:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from quart import Blueprint, Response, request
 
 from shaman.errors import Unavailable
+from shaman.web.answers import answers
 from shaman.web.context import shaman
 from shaman.web.problems import problem
 
@@ -24,6 +25,7 @@ async def check_schema() -> None:
 
 
 @blueprint.get("/")
+@answers({204: None}, errors=(HTTPStatus.INTERNAL_SERVER_ERROR,))
 async def get_health() -> Response:
     """Answer 204, or 500 while the store is away or the maintenance file exists."""
     maintenance = shaman().settings.fail_check_trigger_path

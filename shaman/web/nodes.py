@@ -4,6 +4,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from shaman.errors import Unavailable
+from shaman.web.answers import answers
 from shaman.web.context import shaman
 from shaman.web.responses import check_no_parameters, json_response
 
@@ -17,6 +18,7 @@ class NextNode(Struct, frozen=True):
 
 
 @blueprint.get("/")
+@answers(list[str])
 async def list_nodes() -> Response:
     """List the URLs of the nodes that are up, in the order of their turns."""
     check_no_parameters()
@@ -25,6 +27,7 @@ async def list_nodes() -> Response:
 
 
 @blueprint.get("/next/")
+@answers(NextNode, no_store=True)
 async def take_node() -> Response:
     """Take the node whose turn it is; a HEAD only looks."""
     check_no_parameters()

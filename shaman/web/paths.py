@@ -81,5 +81,6 @@ def check_url() -> None:
             raise Invalid(f"{part}: its percent-escapes are not UTF-8") from None
         if not text.isprintable() and any(character < " " or character == "\x7f" for character in text):
             raise Invalid(f"{part}: has control characters")
-    if b"wait=" in scope.get("query_string", b"") and "wait" in request.args:
+    asks_to_wait = b"wait=" in scope.get("query_string", b"") and "wait" in request.args
+    if asks_to_wait and not request.routing_exception:
         raise Invalid("wait: must be given once, to a lookup, as a number of seconds")

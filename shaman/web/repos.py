@@ -9,12 +9,13 @@ from quart import Blueprint, Response, request
 
 from shaman.checks import check_posted_repo, check_text
 from shaman.distros import Releases, canonical_arch
-from shaman.errors import NotFound
+from shaman.errors import NotFound, WrongType
 from shaman.merge import PostRules
 from shaman.models import PostedRepo, Repo
 from shaman.search import Built, expand, find_repos, parse_status
 from shaman.store.repos import Outcome, Pattern
 from shaman.times import format_time
+from shaman.web.answers import Body, answers
 from shaman.web.auth import check_may_write
 from shaman.web.context import shaman
 from shaman.web.responses import check_no_parameters, json_body, json_response
@@ -27,7 +28,7 @@ NOTHING = "nothing of that name is built; ?status=any shows what is not ready, t
 _posted = msgspec.json.Decoder(PostedRepo)
 
 
-class RepoObject(Struct, frozen=True, kw_only=True):
+class ArchRepoObject(Struct, frozen=True, kw_only=True):
     """A repo of this dialect, for one arch."""
 
     arch: str
@@ -46,24 +47,28 @@ class RepoObject(Struct, frozen=True, kw_only=True):
 
 
 @blueprint.get("/")
+@answers(list[str], query=("status",))
 async def list_projects() -> Response:
     """List the projects."""
     return _found(await shaman().store.repos.projects(_status()), empty_is_found=True)
 
 
 @blueprint.get("/<name:project>/")
+@answers(list[str], query=("status",), errors=(NotFound,))
 async def list_refs(project: str) -> Response:
     """List the refs of a project."""
     return _found(await shaman().store.repos.refs(project, _status()))
 
 
 @blueprint.get("/<name:project>/<name:ref>/")
+@answers(list[str], query=("status",), errors=(NotFound,))
 async def list_sha1s(project: str, ref: str) -> Response:
     """List the sha1s of a ref."""
     return _found(await shaman().store.repos.sha1s(project, ref, _status()))
 
 
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/")
+@answers(list[str], query=("status",), errors=(NotFound,))
 async def list_distros(project: str, ref: str, sha1: str) -> Response:
     """List the distros a sha1 is built for."""
     built = await _find(project, ref, sha1, _pattern())
@@ -71,6 +76,7 @@ async def list_distros(project: str, ref: str, sha1: str) -> Response:
 
 
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/<name:distro>/")
+@answers(list[str], query=("status",), errors=(NotFound,))
 async def list_versions(project: str, ref: str, sha1: str, distro: str) -> Response:
     """List the versions of a distro a sha1 is built for."""
     built = await _find(project, ref, sha1, _pattern(distro))
@@ -78,6 +84,7 @@ async def list_versions(project: str, ref: str, sha1: str, distro: str) -> Respo
 
 
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/<name:distro>/<name:version>/")
+@answers(list[str], query=("status",), errors=(NotFound,))
 async def list_archs(project: str, ref: str, sha1: str, distro: str, version: str) -> Response:
     """List the archs a sha1 is built for on a version of a distro."""
     built = await _find(project, ref, sha1, _pattern(distro, version))
@@ -85,6 +92,7 @@ async def list_archs(project: str, ref: str, sha1: str, distro: str, version: st
 
 
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/<name:distro>/<name:version>/<name:arch>/")
+@answers(list[ArchRepoObject], query=("status",), errors=(NotFound,))
 async def get_repos(project: str, ref: str, sha1: str, distro: str, version: str, arch: str) -> Response:
     """List the repos a sha1 is built in for a distro, version and arch."""
     built = await _find(project, ref, sha1, _pattern(distro, version, arch))
@@ -94,6 +102,12 @@ async def get_repos(project: str, ref: str, sha1: str, distro: str, version: str
 
 
 @blueprint.post("/<name:project>/")
+@answers(
+    {200: (ArchRepoObject, PostedRepo), 201: ArchRepoObject},
+    body=Body(kind=PostedRepo, new=RULES.required, old=("chacra_url",)),
+    errors=(WrongType,),
+    login=True,
+)
 async def post_repo(project: str) -> Response:
     """Add or update a repo: 201 or 200, and the repo."""
     check_may_write(project)
@@ -115,9 +129,9 @@ def repo_objects(built: Iterable[Built]) -> Response:
     return json_response([repo_object(item.repo, item.arch, releases) for item in built])
 
 
-def repo_object(repo: Repo, arch: str, releases: Releases) -> RepoObject:
+def repo_object(repo: Repo, arch: str, releases: Releases) -> ArchRepoObject:
     """Return a repo as this dialect tells it."""
-    return RepoObject(
+    return ArchRepoObject(
         arch=arch,
         project=repo.project,
         ref=repo.ref,

@@ -8,6 +8,7 @@ import asyncio
 import math
 from contextlib import AbstractAsyncContextManager, nullcontext
 from http import HTTPStatus
+from urllib.parse import unquote_to_bytes
 
 from shaman.store.wakeups import Reading, Wakeups, noting_reads
 from shaman.web.held import App, Held, Message, Receive, Scope, Send, client_gone
@@ -102,7 +103,7 @@ def _asked_to_wait(scope: Scope) -> tuple[float | None, bytes]:
     parts = query.split(b"&")
     asked = [part for part in parts if part.startswith(b"wait=")]
     try:
-        [seconds] = [float(part.removeprefix(b"wait=")) for part in asked]
+        [seconds] = [float(unquote_to_bytes(part.removeprefix(b"wait="))) for part in asked]
     except ValueError:
         return None, query
     if not (math.isfinite(seconds) and seconds >= 0):

@@ -2,6 +2,7 @@
 
 from quart import Blueprint, Response
 
+from shaman.web.answers import answers
 from shaman.web.api import builds, nodes, repos, search
 from shaman.web.context import shaman
 from shaman.web.responses import check_no_parameters, json_response
@@ -12,6 +13,7 @@ for room in (repos, search, builds, nodes):
 
 
 @blueprint.get("/")
+@answers(dict[str, list[str]])
 async def list_projects() -> Response:
     """List the projects."""
     check_no_parameters()

@@ -4,7 +4,8 @@ from quart import Blueprint, Response, request
 
 from shaman.checks import check_host
 from shaman.errors import Invalid, NotFound
-from shaman.web.api.objects import node_object, with_slash
+from shaman.web.answers import TEXT, Done, answers
+from shaman.web.api.objects import NodeObject, node_object, with_slash
 from shaman.web.auth import check_is_known, check_may_write
 from shaman.web.context import shaman
 from shaman.web.responses import check_no_parameters, json_response
@@ -16,6 +17,7 @@ NEXT = "next"
 
 
 @blueprint.get("/")
+@answers(dict[str, NodeObject])
 async def list_nodes() -> Response:
     """List the nodes of the pool by host, those that are down too."""
     check_no_parameters()
@@ -24,6 +26,7 @@ async def list_nodes() -> Response:
 
 
 @blueprint.get(f"/{NEXT}/")
+@answers(str, media=TEXT, errors=(NotFound,), login=True, no_store=True)
 async def take_node() -> Response:
     """Take the node whose turn it is, as text; a HEAD only looks. Any known user may."""
     check_is_known()
@@ -37,6 +40,7 @@ async def take_node() -> Response:
 
 
 @blueprint.get("/<name:host>/")
+@answers(NodeObject, errors=(NotFound,))
 async def get_node(host: str) -> Response:
     """Tell what is known of a node."""
     check_no_parameters()
@@ -44,6 +48,7 @@ async def get_node(host: str) -> Response:
 
 
 @blueprint.post("/<name:host>/")
+@answers(Done, login=True)
 async def post_node(host: str) -> Response:
     """Add a node or reset it: it is checked now. The body is ignored; a user of some projects alone may not."""
     check_may_write(None)

@@ -15,7 +15,8 @@ from shaman.models import DEFAULT_FLAVOR, DELETED, READY, PostedRepo, Repo
 from shaman.search import LATEST, find_repos
 from shaman.store.repos import Pattern
 from shaman.times import parse_time
-from shaman.web.api.objects import repo_object, with_slash
+from shaman.web.answers import TEXT, Body, Done, answers
+from shaman.web.api.objects import RepoObject, repo_object, with_slash
 from shaman.web.auth import check_may_write
 from shaman.web.context import shaman
 from shaman.web.responses import check_no_parameters, json_response
@@ -49,6 +50,7 @@ FLAVOR = VERSION + "/flavors/<name:flavor>"
 
 
 @blueprint.get("/")
+@answers(dict[str, dict[str, list[str]]])
 async def list_projects() -> Response:
     """List the refs and sha1s of every project."""
     check_no_parameters()
@@ -57,6 +59,7 @@ async def list_projects() -> Response:
 
 
 @blueprint.get("/<name:project>/")
+@answers(list[str], errors=(NotFound,))
 async def list_refs(project: str) -> Response:
     """List the refs of a project."""
     check_no_parameters()
@@ -64,6 +67,7 @@ async def list_refs(project: str) -> Response:
 
 
 @blueprint.get("/<name:project>/<name:ref>/")
+@answers(list[str], errors=(NotFound,))
 async def list_sha1s(project: str, ref: str) -> Response:
     """List the sha1s of a ref."""
     check_no_parameters()
@@ -71,6 +75,7 @@ async def list_sha1s(project: str, ref: str) -> Response:
 
 
 @blueprint.get(SHA1 + "/")
+@answers(list[str], query=("arch",), errors=(NotFound, NotReady))
 async def list_distros(project: str, ref: str, sha1: str) -> Response:
     """List the distros a sha1 is built for."""
     found = await _find(project, ref, sha1)
@@ -78,6 +83,7 @@ async def list_distros(project: str, ref: str, sha1: str) -> Response:
 
 
 @blueprint.get(SHA1 + "/<name:distro>/")
+@answers(list[str], query=("arch",), errors=(NotFound, NotReady))
 async def list_versions(project: str, ref: str, sha1: str, distro: str) -> Response:
     """List the versions of a distro a sha1 is built for, as they are kept: the codename where there is one."""
     found = await _find(project, ref, sha1, distro)
@@ -86,6 +92,7 @@ async def list_versions(project: str, ref: str, sha1: str, distro: str) -> Respo
 
 @blueprint.get(VERSION + "/")
 @blueprint.get(FLAVOR + "/")
+@answers(list[RepoObject], query=("arch",), errors=(NotFound, NotReady))
 async def list_repos(
     project: str, ref: str, sha1: str, distro: str, version: str, flavor: str = DEFAULT_FLAVOR
 ) -> Response:
@@ -95,6 +102,7 @@ async def list_repos(
 
 
 @blueprint.get(VERSION + "/flavors/")
+@answers(list[str], query=("arch",), errors=(NotFound, NotReady))
 async def list_flavors(project: str, ref: str, sha1: str, distro: str, version: str) -> Response:
     """List the flavors a sha1 is built in for a version of a distro."""
     found = await _find(project, ref, sha1, distro, version)
@@ -103,6 +111,7 @@ async def list_flavors(project: str, ref: str, sha1: str, distro: str, version: 
 
 @blueprint.get(VERSION + "/repo/")
 @blueprint.get(FLAVOR + "/repo/")
+@answers({302: str}, media=TEXT, query=("arch",), errors=(NotFound, NotReady))
 async def get_repo_file(
     project: str, ref: str, sha1: str, distro: str, version: str, flavor: str = DEFAULT_FLAVOR
 ) -> Response:
@@ -116,6 +125,7 @@ async def get_repo_file(
 @blueprint.get(VERSION + "/<name:arch>/<tail:tail>")
 @blueprint.get(FLAVOR + "/<name:arch>/")
 @blueprint.get(FLAVOR + "/<name:arch>/<tail:tail>")
+@answers({302: str}, media=TEXT, errors=(NotFound, NotReady))
 async def get_file(
     project: str,
     ref: str,
@@ -137,6 +147,11 @@ async def get_file(
 
 
 @blueprint.post("/<name:project>/")
+@answers(
+    Done,
+    body=Body(kind=PostedRepo, new=RULES.required, old=("chacra_url",), fields=_KEPT, silent=(None,)),
+    login=True,
+)
 async def post_repo(project: str) -> Response:
     """Add, update, move or delete the repo of a chacra_url."""
     check_may_write(project)

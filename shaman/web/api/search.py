@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 
 from quart import Blueprint, Response, request
 
-from shaman.listing import find, parse_filters
+from shaman.listing import FILTERS, find, parse_filters
 from shaman.models import Repo
-from shaman.web.api.objects import repo_object
+from shaman.web.answers import answers
+from shaman.web.api.objects import RepoObject, repo_object
 from shaman.web.context import shaman
 from shaman.web.responses import json_response, streamed_list
 
@@ -17,6 +18,7 @@ WHOLE = 500
 
 
 @blueprint.get("/")
+@answers(list[RepoObject], query=FILTERS)
 async def get_search() -> Response:
     """Search by project, distros, sha1, ref, flavor, status and arch; newest first, never cut."""
     filters = parse_filters(request.args.items(multi=True), shaman().releases)
