@@ -51,7 +51,7 @@ OnRetry = Callable[[Unavailable], object]
 class Away(Unavailable):
     """The server is not there or not well; `after` is the seconds that it asks for, if it does."""
 
-    def __init__(self, text: str, after: int | None = None) -> None:
+    def __init__(self, text: str, after: float | None = None) -> None:
         super().__init__(text)
         self.after = after
 
@@ -62,7 +62,7 @@ class Pauses:
     def __init__(self) -> None:
         self._next = FIRST_PAUSE
 
-    def next(self, after: int | None) -> float:
+    def next(self, after: float | None) -> float:
         """Return the seconds to wait now: those that the server asks for, if it does."""
         bound, self._next = self._next, min(2 * self._next, LONGEST_PAUSE)
         return random.uniform(0.5, 1) * bound if after is None else random.uniform(1, 1.25) * after  # noqa: S311

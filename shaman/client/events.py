@@ -23,6 +23,7 @@ async def follow(server: Server, params: Mapping[str, str], cursor: str) -> Asyn
     Raises Unavailable if there is none within the patience of the server; once there was one, only what it refuses.
     """
     clock, pauses, connected = asyncio.get_running_loop().time, Pauses(), False
+    after: float | None = None
     end = clock() + server.patience
     while True:
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": cursor} if cursor else {})
@@ -33,9 +34,10 @@ async def follow(server: Server, params: Mapping[str, str], cursor: str) -> Asyn
                 connected = True
                 async for told in _told(EventSource(response)):
                     pauses, cursor = Pauses(), told.id or cursor
+                    after = after if told.retry is None else told.retry / 1000
                     if told.data:
                         yield _read(told)
-            error = Away(f"{response.url}: the server has ended the connection")
+            error = Away(f"{response.url}: the server has ended the connection", after)
         except Away as lost:
             error = lost
         pause = pauses.next(error.after)
