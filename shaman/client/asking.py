@@ -57,15 +57,19 @@ class Away(Unavailable):
 
 
 class Pauses:
-    """Longer and longer pauses, of a random part, so that those who were sent away together come back apart."""
+    """Longer and longer pauses, of a random part, so that those who were sent away together come back apart.
+
+    A server tells whole seconds: who is asked to come back after one comes during it, and later each time.
+    """
 
     def __init__(self) -> None:
         self._next = FIRST_PAUSE
 
     def next(self, after: float | None) -> float:
-        """Return the seconds to wait now: those that the server asks for, if it does."""
-        bound, self._next = self._next, min(2 * self._next, LONGEST_PAUSE)
-        return random.uniform(0.5, 1) * bound if after is None else random.uniform(1, 1.25) * after  # noqa: S311
+        """Return the seconds to wait now, as many as the server asks for, if it does."""
+        pause = random.uniform(0.5, 1) * self._next  # noqa: S311 - nobody gains by guessing it
+        self._next = min(2 * self._next, LONGEST_PAUSE)
+        return max(pause, (after or 0) - random.uniform(0.25, 0.75))  # noqa: S311
 
 
 class _Told(Struct, frozen=True):

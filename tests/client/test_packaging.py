@@ -51,6 +51,7 @@ def client_only(tmp_path: Path) -> Path:
 def test_a_client_asks_without_a_server_installed(client_only: Path, server_url: str) -> None:
     """Every command that asks works where none of the server's packages can be imported."""
     path = f"{client_only}:{ROOT}"
+    settings = LOGIN | {"SHAMAN_API_KEY": "wrong", "XDG_CONFIG_HOME": str(client_only)}
     post = ("post", "ceph", "--ref", "main", "--sha1", "a0", "--distro", "centos/9", "--arch", "x86_64")
     with running(server_url) as url:
         for command, code in (
@@ -65,7 +66,7 @@ def test_a_client_asks_without_a_server_installed(client_only: Path, server_url:
             (("--help",), 0),
             (("key",), 0),
         ):
-            ended = run(client_only, *command, PYTHONPATH=path, SHAMAN_URL=url, **LOGIN | {"SHAMAN_API_KEY": "wrong"})
+            ended = run(client_only, *command, PYTHONPATH=path, SHAMAN_URL=url, **settings)
             assert ended.returncode == code, (command, ended.stderr)
             assert "Traceback" not in ended.stderr
             assert "not installed" not in ended.stderr
