@@ -1,0 +1,15 @@
+"""A client of a real service."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from shaman.client import Client
+from tests.conftest import serving
+
+
+@pytest.fixture
+async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    """Return the client of an empty service with two processes."""
+    async with serving("process", request) as url, Client(url, user="builder", key="secret") as asking:
+        yield asking
