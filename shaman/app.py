@@ -13,7 +13,7 @@ from shaman.errors import ShamanError
 from shaman.removal import Retention
 from shaman.rotation import Rotation
 from shaman.store import Store
-from shaman.web import api, heads, health, nodes, paths, problems, repos, search
+from shaman.web import api, heads, health, nodes, pages, paths, problems, repos, search
 from shaman.web.cache import AnswerCache
 from shaman.web.context import Shaman
 from shaman.web.drain import answer_after_body
@@ -39,6 +39,8 @@ def create_app(config: Config, store: Store, releases: Releases) -> Shaman:
     app.url_map.converters |= {"name": paths.NameConverter, "tail": paths.TailConverter}
     for room in (repos, search, nodes, health, api):
         app.register_blueprint(room.blueprint)
+    for blueprint in pages.blueprints:
+        app.register_blueprint(blueprint)
     app.before_request(heads.check_head)
     app.before_request(health.check_schema)
     app.register_error_handler(ShamanError, problems.handle_shaman_error)

@@ -15,6 +15,7 @@ from shaman.store.checking import Checking
 from shaman.store.connection import ask, connect, listening
 from shaman.store.node_scripts import NodeScripts
 from shaman.store.nodes import Nodes
+from shaman.store.recent import Recent
 from shaman.store.removal_scripts import RemovalScripts
 from shaman.store.removals import Removals
 from shaman.store.repos import Repos
@@ -49,6 +50,7 @@ class Store:
         )
         self.restores = Restores(client, scripts, build_scripts, self.nodes)
         self.snapshots = Snapshots(client, scripts)
+        self.recent = Recent(client, batches)
         self.checking = Checking(client, batches)
 
     async def projects(self) -> list[str]:
