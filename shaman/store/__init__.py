@@ -13,6 +13,7 @@ from shaman.store.build_scripts import BuildScripts
 from shaman.store.builds import Builds
 from shaman.store.checking import Checking
 from shaman.store.connection import ask, connect, listening
+from shaman.store.finding import Finding
 from shaman.store.node_scripts import NodeScripts
 from shaman.store.nodes import Nodes
 from shaman.store.recent import Recent
@@ -51,6 +52,7 @@ class Store:
         self.restores = Restores(client, scripts, build_scripts, self.nodes)
         self.snapshots = Snapshots(client, scripts)
         self.recent = Recent(client, batches)
+        self.finding = Finding(client, self.repos, releases)
         self.checking = Checking(client, batches)
 
     async def projects(self) -> list[str]:

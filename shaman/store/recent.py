@@ -13,15 +13,13 @@ from redis.asyncio import Redis
 from shaman.models import READY, Build, Repo
 from shaman.store import keys
 from shaman.store.batches import Batches, Script
-from shaman.store.connection import ask
+from shaman.store.connection import ask, ask_each
 
 _repo_decoder = msgspec.json.Decoder(Repo)
 _build_decoder = msgspec.json.Decoder(Build)
 
 TOGETHER = 100
 """Projects that are asked together: with 14 days of each it is 1,400 small questions, 5 ms of the store's time."""
-
-Command = tuple[str | int | bytes, ...]
 
 
 class Named(Struct, frozen=True, order=True):
@@ -68,6 +66,10 @@ class ReadySha1(Struct, frozen=True, kw_only=True):
     time: int
     lines: Sequence[Line]
 
+    def built_for(self) -> list[str]:
+        """Return the distros and versions, each once."""
+        return list(dict.fromkeys(f"{line.distro} {line.version}" for line in self.lines))
+
 
 class Recent:
     """The newest names and records of every project."""
@@ -85,38 +87,43 @@ class Recent:
 
         The store keeps the names of projects in no order, so each such page is in order by itself alone.
         """
-        answer: Any = await ask(partial(self._batches.call, "SSCAN", keys.PROJECTS, cursor, "COUNT", TOGETHER))
-        names = sorted({name.decode() for name in answer[1]})
-        told = await self._each(
-            command
-            for name in names
-            for command in (
-                ("ZRANGE", keys.refs(name, status), 0, 0, "REV", "WITHSCORES"),
-                ("ZRANGE", keys.build_refs(name), 0, 0, "REV", "WITHSCORES"),
-                ("ZCOUNT", keys.refs(name, status), "-inf", "+inf"),
-                ("ZCOUNT", keys.modified(name), "-inf", "+inf"),
-            )
+        names, after = await self._names(cursor)
+        told = await ask_each(
+            self._client,
+            [
+                command
+                for name in names
+                for command in (
+                    ("ZRANGE", keys.refs(name, status), 0, 0, "REV", "WITHSCORES"),
+                    ("ZRANGE", keys.build_refs(name), 0, 0, "REV", "WITHSCORES"),
+                    ("ZCOUNT", keys.refs(name, status), "-inf", "+inf"),
+                    ("ZCOUNT", keys.modified(name), "-inf", "+inf"),
+                )
+            ],
         )
         facts = []
         for index, name in enumerate(names):
             repo, build, refs, repos = told[4 * index : 4 * index + 4]
-            times = [_pairs(rows)[0].time for rows in (repo, () if status else build) if rows]
+            times = [pairs(rows)[0].time for rows in (repo, () if status else build) if rows]
             if times:
                 facts.append(ProjectFacts(name=name, newest=max(times), refs=refs, repos=repos))
-        return sorted(facts, key=lambda project: (project.newest, project.name), reverse=True), int(answer[0])
+        return sorted(facts, key=lambda project: (project.newest, project.name), reverse=True), after
 
     async def ready(self, projects: Sequence[str], count: int) -> list[ReadySha1]:
         """Return the refs that got a ready repo last, each with its newest sha1 that has one."""
-        told = await self._each(
-            ("ZRANGE", keys.refs(name, READY), 0, count - 1, "REV", "WITHSCORES") for name in projects
+        told = await ask_each(
+            self._client, [("ZRANGE", keys.refs(name, READY), 0, count - 1, "REV", "WITHSCORES") for name in projects]
         )
-        found = [(row.time, name, row.name) for name, rows in zip(projects, told, strict=True) for row in _pairs(rows)]
+        found = [(row.time, name, row.name) for name, rows in zip(projects, told, strict=True) for row in pairs(rows)]
         newest = [(project, ref) for _, project, ref in sorted(found, reverse=True)[:count]]
-        told = await self._each(
-            ("ZRANGE", keys.ref_sha1s(project, ref, READY), 0, 0, "REV", "WITHSCORES") for project, ref in newest
+        told = await ask_each(
+            self._client,
+            [("ZRANGE", keys.ref_sha1s(project, ref, READY), 0, 0, "REV", "WITHSCORES") for project, ref in newest],
         )
-        places = [(*place, _pairs(rows)[0]) for place, rows in zip(newest, told, strict=True) if rows]
-        told = await self._each(("HGET", keys.rows(project, ref), sha1.name) for project, ref, sha1 in places)
+        places = [(*place, pairs(rows)[0]) for place, rows in zip(newest, told, strict=True) if rows]
+        told = await ask_each(
+            self._client, [("HGET", keys.rows(project, ref), sha1.name) for project, ref, sha1 in places]
+        )
         return [
             ReadySha1(project=project, ref=ref, sha1=sha1.name, time=sha1.time, lines=_ready(_lines(text)))
             for (project, ref, sha1), text in zip(places, told, strict=True)
@@ -124,21 +131,34 @@ class Recent:
 
     async def builds(self, projects: Sequence[str], count: int) -> list[Build]:
         """Return the newest builds of some projects."""
-        told = await self._each(
-            ("ZRANGE", keys.build_modified(name), 0, count - 1, "REV", "WITHSCORES") for name in projects
+        told = await ask_each(
+            self._client,
+            [("ZRANGE", keys.build_modified(name), 0, count - 1, "REV", "WITHSCORES") for name in projects],
         )
-        found = [(row.time, name, row.name) for name, rows in zip(projects, told, strict=True) for row in _pairs(rows)]
+        found = [(row.time, name, row.name) for name, rows in zip(projects, told, strict=True) for row in pairs(rows)]
         newest = sorted(found, reverse=True)[:count]
-        documents = await self._each(("HGET", keys.builds(project), number) for _, project, number in newest)
+        documents = await ask_each(
+            self._client, [("HGET", keys.builds(project), number) for _, project, number in newest]
+        )
         return [_build_decoder.decode(document) for document in documents if document]
 
     async def volume(self, projects: Sequence[str], borders: Sequence[int]) -> list[int]:
         """Count the repos that were modified last between each two of `borders`, which ascend."""
         days = list(pairwise(borders))
-        told = await self._each(
-            ("ZCOUNT", keys.modified(name), begin, f"({end}") for name in projects for begin, end in days
+        told = await ask_each(
+            self._client,
+            [("ZCOUNT", keys.modified(name), begin, f"({end}") for name in projects for begin, end in days],
         )
         return [sum(told[index :: len(days)]) for index in range(len(days))]
+
+    async def projects_with_builds(self, cursor: int = 0) -> tuple[list[Named], int]:
+        """Return about a hundred projects that have builds, as `projects` does."""
+        names, after = await self._names(cursor)
+        told = await ask_each(
+            self._client, [("ZRANGE", keys.build_refs(name), 0, 0, "REV", "WITHSCORES") for name in names]
+        )
+        found = [Named(pairs(rows)[0].time, name) for name, rows in zip(names, told, strict=True) if rows]
+        return sorted(found, reverse=True), after
 
     async def refs(self, project: str, status: str | None, after: Named | None, count: int) -> Page:
         """List refs that have a repo with `status`; without one, those with any repo or build."""
@@ -150,6 +170,27 @@ class Recent:
         names = [keys.ref_sha1s(project, ref, status)]
         return await self._page_of(names if status else [*names, keys.build_sha1s(project, ref)], after, count)
 
+    async def build_refs(self, project: str, after: Named | None, count: int) -> Page:
+        """List the refs of a project that have builds."""
+        return await self._page_of([keys.build_refs(project)], after, count)
+
+    async def build_sha1s(self, project: str, ref: str, after: Named | None, count: int) -> Page:
+        """List the sha1s of a ref that have builds."""
+        return await self._page_of([keys.build_sha1s(project, ref)], after, count)
+
+    async def page_of_builds(
+        self, project: str, ref: str, sha1: str, after: Named | None, count: int
+    ) -> tuple[list[Build], Named | None]:
+        """Return builds of a sha1, and behind which the next page begins."""
+        page = await self._page_of([keys.sha1_builds(project, ref, sha1)], after, count)
+        documents = await self._documents(keys.builds(project), [row.name for row in page.rows])
+        return [_build_decoder.decode(document) for document in documents], page.after
+
+    async def build(self, project: str, number: int) -> Build | None:
+        """Return the build with an id."""
+        documents = await self._documents(keys.builds(project), [number])
+        return _build_decoder.decode(documents[0]) if documents else None
+
     async def lines(self, project: str, ref: str, sha1s: Sequence[str]) -> dict[str, list[Line]]:
         """Return what the repos of some sha1s of a ref are built for, without reading their documents."""
         if not sha1s:
@@ -159,14 +200,13 @@ class Recent:
 
     async def repos(self, project: str, numbers: Sequence[int]) -> list[Repo]:
         """Return the repos with these ids, as far as they are there."""
-        if not numbers:
-            return []
-        told: Any = await ask(partial(self._batches.call, "HMGET", keys.repos(project), *numbers))
-        return [_repo_decoder.decode(document) for document in told if document]
+        return [_repo_decoder.decode(document) for document in await self._documents(keys.repos(project), numbers)]
 
     async def builds_of(self, project: str, ref: str, sha1s: Sequence[str], count: int) -> dict[str, list[Build]]:
         """Return the newest builds of each of some sha1s of a ref."""
-        told = await self._each(("ZRANGE", keys.sha1_builds(project, ref, sha1), 0, count - 1, "REV") for sha1 in sha1s)
+        told = await ask_each(
+            self._client, [("ZRANGE", keys.sha1_builds(project, ref, sha1), 0, count - 1, "REV") for sha1 in sha1s]
+        )
         places = [(sha1, number) for sha1, numbers in zip(sha1s, told, strict=True) for number in numbers]
         builds: dict[str, list[Build]] = {sha1: [] for sha1 in sha1s}
         if places:
@@ -176,27 +216,24 @@ class Recent:
                     builds[sha1].append(_build_decoder.decode(document))
         return builds
 
+    async def _names(self, cursor: int) -> tuple[list[str], int]:
+        answer: Any = await ask(partial(self._batches.call, "SSCAN", keys.PROJECTS, cursor, "COUNT", TOGETHER))
+        return sorted({name.decode() for name in answer[1]}), int(answer[0])
+
+    async def _documents(self, key: str, numbers: Sequence[str | int]) -> list[bytes]:
+        if not numbers:
+            return []
+        told: Any = await ask(partial(self._batches.call, "HMGET", key, *numbers))
+        return [document for document in told if document]
+
     async def _page_of(self, names: Sequence[str], after: Named | None, count: int) -> Page:
         arguments: list[str | int] = [count, after.time, after.name] if after else [count, "", ""]
         time, name, *told = await ask(partial(self._page, names, arguments))
-        rows = _pairs(told)
+        rows = pairs(told)
         return Page(rows, Named(int(float(time)), name.decode()) if time else None)
 
-    async def _each(self, commands: Any) -> list[Any]:
-        """Send many commands in one round trip."""
 
-        async def send() -> list[Any]:
-            pipeline = self._client.pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command)
-            answers: list[Any] = await pipeline.execute()
-            return answers
-
-        commands = list(commands)
-        return await ask(send) if commands else []
-
-
-def _pairs(answer: Sequence[Any]) -> list[Named]:
+def pairs(answer: Sequence[Any]) -> list[Named]:
     """Read members with scores: one after the other as a script tells them, or in pairs as a newer protocol does."""
     flat = answer if not answer or isinstance(answer[0], bytes) else [part for pair in answer for part in pair]
     return [Named(int(float(time)), name.decode()) for name, time in zip(flat[::2], flat[1::2], strict=True)]

@@ -30,6 +30,24 @@ def or_page(page: Handler) -> Callable[[Handler], Handler]:
     return answer_both
 
 
+def or_json(handler: Handler) -> Callable[[Handler], Handler]:
+    """Have `handler` answer those who ask for JSON in the place of a page; the memory of answers keeps neither."""
+
+    def answer_both(page: Handler) -> Handler:
+        @wraps(page)
+        async def answer(**names: str) -> Response:
+            if not prefers_json(request):
+                return await page(**names)
+            response = await handler(**names)
+            response.headers["Vary"] = "Accept"
+            response.headers["Cache-Control"] = "no-cache"
+            return response
+
+        return answer
+
+    return answer_both
+
+
 def prefers_html(asked: Request | Websocket) -> bool:
     """Tell whether a client names HTML, and likes it better than JSON."""
     accept = asked.headers.get("Accept")

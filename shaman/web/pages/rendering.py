@@ -31,10 +31,10 @@ HEADERS = {
 _UNITS = ((365 * 86400, "y"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
-def render(template: str, code: int = HTTPStatus.OK, **values: object) -> Response:
+def render(template: str, answer: int = HTTPStatus.OK, **values: object) -> Response:
     """Return a page."""
     text = _environment.get_template(template).render(values)
-    return Response(text, code, content_type="text/html; charset=utf-8", headers=HEADERS)
+    return Response(text, answer, content_type="text/html; charset=utf-8", headers=HEADERS)
 
 
 def redirect(path: str) -> Response:
@@ -82,6 +82,14 @@ def read_after() -> Named | None:
     if not (time_text.isascii() and time_text.isdigit() and len(time_text) <= 16 and name):  # noqa: PLR2004 - as kept
         raise Invalid("after: is not a place in this list")
     return Named(int(time_text), name)
+
+
+def read_cursor() -> int:
+    """Return where the query goes on in a list that has no order. Raises Invalid if it is no such place."""
+    text = request.args.get("after") or "0"
+    if not (text.isascii() and text.isdigit() and int(text) < 1 << 64):
+        raise Invalid("after: is not a place in this list")
+    return int(text)
 
 
 def href(url: str | None) -> str | None:

@@ -14,7 +14,7 @@ from shaman.search import ANY, LATEST, find_repos
 from shaman.store.recent import Line
 from shaman.store.repos import Pattern
 from shaman.web.context import shaman
-from shaman.web.pages.rendering import cut, origin, path, read_after, render
+from shaman.web.pages.rendering import cut, origin, path, read_after, read_cursor, render
 from shaman.web.responses import check_no_parameters
 
 NAMES = 50
@@ -33,8 +33,7 @@ _RPM = frozenset({"almalinux", "centos", "fedora", "rhel", "rocky"})
 async def show_projects() -> Response:
     """Show the projects."""
     status = _status()
-    text = request.args.get("after", "0")
-    projects, more = await shaman().store.recent.projects(int(text) if text.isdecimal() else 0, status)
+    projects, more = await shaman().store.recent.projects(read_cursor(), status)
     return render(
         "projects.html", projects=projects, more=path("repos", after=str(more), status=status) if more else ""
     )
