@@ -13,12 +13,6 @@ from shaman.errors import Invalid
 from shaman.models import Build, Repo
 from shaman.store import Store
 
-SHORTEST = 4
-"""Characters of the beginning of a sha1: fewer name too many."""
-
-SHA1S = 20
-"""Sha1s of a project that are listed."""
-
 PAGES = {"repos": 6, "builds": 5, "matrix": 2}
 """First words of the paths of pages, and how many names follow at most."""
 
@@ -49,15 +43,8 @@ async def find(store: Store, text: str) -> list[Hit]:
     hits += [
         Hit(path=("matrix", project, text), kind="ref") for project in await store.finding.having_ref(projects, text)
     ]
-    hits += await _find_sha1s(store, projects, text)
-    return hits or await _find_url(store, projects, text) if "/" in text else hits
-
-
-async def _find_sha1s(store: Store, projects: Sequence[str], text: str) -> list[Hit]:
-    if len(text) < SHORTEST or not (text.isascii() and text.isalnum()):
-        return []
-    places = await store.finding.places_of_sha1s(projects, text.lower(), SHA1S)
-    return [Hit(path=("repos", *place), kind="sha1") for place in places]
+    hits += [Hit(path=place, kind="sha1") for place in await store.finding.places_of_sha1s(projects, text)]
+    return hits if hits or "/" not in text else await _find_url(store, projects, text)
 
 
 async def _find_url(store: Store, projects: Sequence[str], text: str) -> list[Hit]:

@@ -44,20 +44,28 @@ class Cell(Struct, frozen=True, kw_only=True):
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """A sha1 and its cells; `unplaced` are the builds that do not say what they are for."""
+    """A sha1 and its cells; `unplaced` are the builds that do not say what they are for.
+
+    `older` tells whether there are builds that nobody looked at, as they are older than many.
+    """
 
     sha1: str
     time: int
     cells: dict[Column, Cell]
     unplaced: Sequence[Build] = ()
+    older: bool = False
 
 
 class Matrix(Struct, frozen=True, kw_only=True):
-    """Rows, newest first, the columns that occur in them, and the sha1 of the newest complete row, if there is one."""
+    """Rows, newest first, the columns that occur in them, and the sha1 of the newest complete row, if there is one.
+
+    `left_out` are the columns that are too many to be shown.
+    """
 
     columns: Sequence[Column]
     rows: Sequence[Row]
     complete: str | None
+    left_out: int
 
     def groups(self) -> list[tuple[str, str, int]]:
         """Return distro, version and number of the columns that stand beside each other."""
@@ -83,7 +91,7 @@ def cell_of(repos: Sequence[Line], builds: Sequence[Build]) -> Cell:
     return Cell(status=status, time=time, repo=repo, build=build)
 
 
-def row_of(sha1: Named, repos: Iterable[Line], builds: Iterable[Build]) -> Row:
+def row_of(sha1: Named, repos: Iterable[Line], builds: Iterable[Build], *, older: bool = False) -> Row:
     """Return the row of a sha1."""
     found: dict[Column, tuple[list[Line], list[Build]]] = {}
     unplaced = []
@@ -97,7 +105,7 @@ def row_of(sha1: Named, repos: Iterable[Line], builds: Iterable[Build]) -> Row:
         else:
             found.setdefault(column, ([], []))[1].append(build)
     cells = {column: cell_of(*both) for column, both in found.items()}
-    return Row(sha1=sha1.name, time=sha1.time, cells=cells, unplaced=unplaced)
+    return Row(sha1=sha1.name, time=sha1.time, cells=cells, unplaced=unplaced, older=older)
 
 
 def column_of(build: Build) -> Column | None:
@@ -107,11 +115,12 @@ def column_of(build: Build) -> Column | None:
     return Column(build.distro, build.version, canonical_arch(build.distro_arch), build.flavor or DEFAULT_FLAVOR)
 
 
-def matrix_of(rows: Sequence[Row], releases: Releases) -> Matrix:
-    """Return the matrix of some rows."""
+def matrix_of(rows: Sequence[Row], releases: Releases, limit: int) -> Matrix:
+    """Return the matrix of some rows, with so many columns at most."""
     occurring = {column for row in rows for column in row.cells}
     columns = sorted(occurring, key=lambda column: _order(column, releases))
-    return Matrix(columns=columns, rows=rows, complete=newest_complete(rows))
+    left_out = max(len(columns) - limit, 0)
+    return Matrix(columns=columns[:limit], rows=rows, complete=newest_complete(rows), left_out=left_out)
 
 
 def newest_complete(rows: Sequence[Row]) -> str | None:

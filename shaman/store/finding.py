@@ -1,8 +1,10 @@
 """What the search box asks: where a name, the beginning of a sha1, or a URL is known, in every project."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from redis.asyncio import Redis
@@ -23,8 +25,14 @@ RECORDS = 100
 BUILDS = 1000
 """Builds that are looked at when nothing but a URL is known, the newest of them: 2 ms of the store's time."""
 
-WORDS = 12
-"""Words of a path that may be a ref, and of those that may be a sha1 the first few."""
+SHA1S = 20
+"""Sha1s that begin alike and are told."""
+
+SHORT = 7
+"""Letters and digits of a word that may be a sha1."""
+
+WORDS = 3
+"""Words of a path that may be a sha1, the first of them."""
 
 _repo_decoder = msgspec.json.Decoder(Repo)
 _build_decoder = msgspec.json.Decoder(Build)
@@ -50,7 +58,7 @@ class Finding:
         told = await ask_each(self._client, questions)
         return [name for name, *scores in zip(projects, told[::2], told[1::2], strict=True) if any(scores)]
 
-    async def knows(self, project: str, ref: str, sha1: str) -> bool:
+    async def knows(self, project: str, ref: str, sha1: str = "") -> bool:
         """Tell whether a ref, or a sha1 of it if one is named, has a repo or a build."""
         names = (
             (keys.ref_sha1s(project, ref), keys.build_sha1s(project, ref))
@@ -60,12 +68,13 @@ class Finding:
         told = await ask_each(self._client, [("ZSCORE", name, sha1 or ref) for name in names])
         return any(score is not None for score in told)
 
-    async def places_of_sha1s(self, projects: Sequence[str], beginning: str, limit: int) -> list[tuple[str, str, str]]:
-        """Return project, ref and sha1 of what has a repo and begins like this, at most `limit` sha1s of a project."""
-        told = await ask_each(self._client, [("ZSCORE", keys.sha1s(name), beginning) for name in projects])
-        sha1s = [(name, beginning) for name, score in zip(projects, told, strict=True) if score is not None]
-        found = await self._repos_of(sha1s)
-        return list(dict.fromkeys((repo.project, repo.ref, repo.sha1) for repo in found))
+    async def places_of_sha1s(self, projects: Sequence[str], beginning: str) -> list[tuple[str, str, str, str]]:
+        """Return where sha1s begin like this: `repos`, or `builds` where there are no repos, project, ref and sha1."""
+        found = await asyncio.gather(*(self._repos.find_prefix(name, beginning, SHA1S) for name in projects))
+        sha1s = [(name, sha1) for name, some in zip(projects, found, strict=True) for sha1 in some][:SHA1S]
+        repos = {(repo.project, repo.ref, repo.sha1) for repo in await self._repos_of(sha1s)}
+        builds = {(project, ref, sha1) for project, ref, sha1 in await self._build_refs_of(sha1s)} - repos
+        return sorted([("repos", *place) for place in repos] + [("builds", *place) for place in builds])
 
     async def repos_at(self, projects: Sequence[str], url: str) -> list[Repo]:
         """Return the repos that have this chacra_url."""
@@ -77,11 +86,10 @@ class Finding:
     async def records_of(self, projects: Sequence[str], words: Sequence[str]) -> list[Repo | Build]:
         """Return the newest repos and builds of the sha1s that are among some words, as far as these name a project."""
         among = [word for word in words if word in projects] or projects
-        words = words[:WORDS]
-        sha1s = [word for word in words if len(word) >= 7 and word.isascii() and word.isalnum()]  # noqa: PLR2004 - as git shortens
-        repos = await self._repos_of(list(product(among[:LOOKED_AT], sha1s[:2])))
-        refs = dict.fromkeys([*words, *(repo.ref for repo in repos)])
-        places = [place for place in product(among[:WORDS], refs, sha1s[:2]) if place[1] != place[2]]
+        sha1s = [word for word in words if len(word) >= SHORT and word.isascii() and word.isalnum()][:WORDS]
+        named = list(product(among, sha1s))
+        repos = await self._repos_of(named)
+        places = await self._build_refs_of(named)
         builds = await self._members(keys.builds, [(place[0], keys.sha1_builds(*place)) for place in places])
         return [*repos, *_decoded(_build_decoder, builds)]
 
@@ -90,6 +98,21 @@ class Finding:
         each = max(BUILDS // max(len(projects), 1), 1)
         members = [(name, keys.build_modified(name)) for name in projects]
         return _decoded(_build_decoder, await self._members(keys.builds, members, each))
+
+    async def _build_refs_of(self, sha1s: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
+        """Return project, ref and sha1 of where sha1s have builds."""
+        told = await ask_each(
+            self._client,
+            [
+                ("ZRANGE", keys.build_names(project), f"[{sha1}/", f"({sha1}0", "BYLEX", "LIMIT", 0, RECORDS)
+                for project, sha1 in sha1s
+            ],
+        )
+        return [
+            (project, unquote(name.decode().partition("/")[2]), sha1)
+            for (project, sha1), names in zip(sha1s, told, strict=True)
+            for name in names
+        ]
 
     async def _repos_of(self, sha1s: Iterable[tuple[str, str]]) -> list[Repo]:
         members = [(project, keys.sha1_repos(project, sha1)) for project, sha1 in sha1s]

@@ -186,7 +186,7 @@ class Recent:
         documents = await self._documents(keys.builds(project), [row.name for row in page.rows])
         return [_build_decoder.decode(document) for document in documents], page.after
 
-    async def build(self, project: str, number: int) -> Build | None:
+    async def build(self, project: str, number: str) -> Build | None:
         """Return the build with an id."""
         documents = await self._documents(keys.builds(project), [number])
         return _build_decoder.decode(documents[0]) if documents else None
@@ -198,7 +198,7 @@ class Recent:
         told: Any = await ask(partial(self._batches.call, "HMGET", keys.rows(project, ref), *sha1s))
         return {sha1: _lines(text) for sha1, text in zip(sha1s, told, strict=True)}
 
-    async def repos(self, project: str, numbers: Sequence[int]) -> list[Repo]:
+    async def repos(self, project: str, numbers: Sequence[str | int]) -> list[Repo]:
         """Return the repos with these ids, as far as they are there."""
         return [_repo_decoder.decode(document) for document in await self._documents(keys.repos(project), numbers)]
 

@@ -2,17 +2,9 @@
 -- KEYS    sorted sets
 -- ARGV    1 members of a page, 2 score and 3 member behind which it begins ('' = at the top)
 -- Returns score and member behind which the next page begins ('' = there is none), members and their scores...
+--@include bytewise
 local count, score, member = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local LOOKED_AT = 20 * count -- members that stand higher in another set are passed over, but not for ever
-
--- As the store orders members: by bytes, whatever the locale is.
-local function before(one, other)
-  for index = 1, math.min(#one, #other) do
-    local a, b = string.byte(one, index), string.byte(other, index)
-    if a ~= b then return a < b end
-  end
-  return #one < #other
-end
 
 -- The index, counted from the top, of the first member behind the position.
 local function first_behind(key)
@@ -42,9 +34,8 @@ local function highest()
   local best, name, value
   for number, set in ipairs(sets) do
     local found, at = head(set)
-    if found and (not name or tonumber(at) > tonumber(value) or (at == value and before(name, found))) then
-      best, name, value = number, found, at
-    end
+    local higher = found and (not name or tonumber(at) > tonumber(value) or (at == value and before(name, found)))
+    if higher then best, name, value = number, found, at end
   end
   return best, name, value
 end
@@ -54,18 +45,16 @@ local function is_told_elsewhere(number, name, value)
     local at = other ~= number and redis.call('ZSCORE', set.key, name)
     if at and (tonumber(at) > tonumber(value) or (at == value and other < number)) then return true end
   end
-  return false
 end
 
 local answer, looked_at, last_score, last_name = {'', ''}, 0, '', ''
 while true do
   local number, name, value = highest()
   if not number then return answer end
-  if #answer - 2 == 2 * count or looked_at == LOOKED_AT then break end
-  sets[number].next, looked_at, last_score, last_name = sets[number].next + 2, looked_at + 1, value, name
-  if not is_told_elsewhere(number, name, value) then
-    answer[#answer + 1], answer[#answer + 2] = name, value
+  if #answer - 2 == 2 * count or looked_at == LOOKED_AT then
+    answer[1], answer[2] = last_score, last_name
+    return answer
   end
+  sets[number].next, looked_at, last_score, last_name = sets[number].next + 2, looked_at + 1, value, name
+  if not is_told_elsewhere(number, name, value) then answer[#answer + 1], answer[#answer + 2] = name, value end
 end
-answer[1], answer[2] = last_score, last_name
-return answer

@@ -41,7 +41,7 @@ async def show_refs(project: str) -> Response:
     check_no_parameters("after")
     begin, recent = read_after(), shaman().store.recent
     page = await recent.build_refs(project, begin, NAMES)
-    if not page.rows and not begin:
+    if not page.rows and not await shaman().store.builds.knows(project):
         raise NotFound(NOTHING)
     builds = [] if begin else await recent.builds([project], NAMES)
     return render("build_names.html", names=[project], page=page, builds=builds)
@@ -54,7 +54,7 @@ async def show_sha1s(project: str, ref: str) -> Response:
     check_no_parameters("after")
     begin = read_after()
     page = await shaman().store.recent.build_sha1s(project, ref, begin, NAMES)
-    if not page.rows and not begin:
+    if not page.rows and not await shaman().store.finding.knows(project, ref):
         raise NotFound(NOTHING)
     return render("build_names.html", names=[project, ref], page=page, builds=[])
 
@@ -107,7 +107,7 @@ async def _show_builds(project: str, ref: str, sha1: str, flavor: str | None = N
 
 async def _find(project: str, ref: str, sha1: str, flavor: str, number: str) -> Build:
     check_no_parameters()
-    found = await shaman().store.recent.build(project, int(number)) if number.isascii() and number.isdigit() else None
+    found = await shaman().store.recent.build(project, number)
     if found is None or (found.ref, found.sha1, found.flavor) != (ref, sha1, flavor):
         raise NotFound(NOTHING)
     return found

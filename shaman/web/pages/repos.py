@@ -109,15 +109,14 @@ async def _show_repos(project: str, ref: str, sha1: str, *built_for: str) -> Res
 
 
 async def _show_repo(project: str, ref: str, sha1: str, flavor: str, number: str) -> Response:
-    check_no_parameters()
-    found = await shaman().store.recent.repos(project, [int(number)])
+    status = _status()
+    found = await shaman().store.recent.repos(project, [number])
     repo = next((repo for repo in found if (repo.ref, repo.sha1, repo.flavor) == (ref, sha1, flavor)), None)
-    if repo is None:
+    if repo is None or status not in {None, repo.status}:
         raise NotFound(NOTHING)
     return render(
         "repo.html",
         repo=repo,
-        names=[project, ref, sha1, flavor, number],
         file=_file_of(repo),
         extra=msgspec.json.format(msgspec.json.encode(repo.extra)).decode(),
         version=shaman().releases.number(repo.distro, repo.version),
