@@ -14,7 +14,7 @@ from shaman.logs import Lines
 from shaman.removal import Retention
 from shaman.rotation import Rotation
 from shaman.store import Store
-from shaman.web import api, docs, events, heads, health, metrics, nodes, paths, problems, repos, search
+from shaman.web import api, docs, events, heads, health, metrics, nodes, pages, paths, problems, repos, search
 from shaman.web.cache import AnswerCache
 from shaman.web.context import Shaman
 from shaman.web.counts import Counts
@@ -43,6 +43,8 @@ def create_app(config: Config, store: Store, releases: Releases, lines: Lines | 
     for room in (repos, search, nodes, health, events, metrics, docs, api):
         app.register_blueprint(room.blueprint)
     app.before_request(note_route)
+    for blueprint in pages.blueprints:
+        app.register_blueprint(blueprint)
     app.before_request(heads.check_head)
     app.before_request(health.check_schema)
     app.register_error_handler(ShamanError, problems.handle_shaman_error)

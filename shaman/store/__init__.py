@@ -14,8 +14,10 @@ from shaman.store.builds import Builds
 from shaman.store.checking import Checking
 from shaman.store.connection import ask, connect, listening
 from shaman.store.feed import Feed
+from shaman.store.finding import Finding
 from shaman.store.node_scripts import NodeScripts
 from shaman.store.nodes import Nodes
+from shaman.store.recent import Recent
 from shaman.store.removal_scripts import RemovalScripts
 from shaman.store.removals import Removals
 from shaman.store.repos import Repos
@@ -52,6 +54,8 @@ class Store:
         )
         self.restores = Restores(client, scripts, build_scripts, self.nodes)
         self.snapshots = Snapshots(client, scripts)
+        self.recent = Recent(client, batches)
+        self.finding = Finding(client, self.repos, releases)
         self.checking = Checking(client, batches)
         self.feed = Feed(Streams(client, batches, releases), self.wakeups)
 

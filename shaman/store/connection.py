@@ -1,7 +1,7 @@
 """The connection to the store: one bounded pool per process, and one place that decides what a failure means."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from redis import exceptions
@@ -122,3 +122,17 @@ async def ask(call: Callable[[], Awaitable[Result]], *, repeat: bool = True, rea
         if is_away(error):
             raise Unavailable(f"the store is away: {type(error).__name__}") from error
         raise
+
+
+async def ask_each(client: Redis, commands: Iterable[Sequence[str | int | bytes]]) -> list[Any]:
+    """Send many commands in one round trip and return their answers; what is made from them is not kept."""
+    each = list(commands)
+
+    async def send() -> list[Any]:
+        pipeline = client.pipeline(transaction=False)
+        for command in each:
+            pipeline.execute_command(*command)
+        answers: list[Any] = await pipeline.execute()
+        return answers
+
+    return await ask(send) if each else []

@@ -38,7 +38,8 @@ BODY_HEADERS = frozenset({b"content-length", b"content-type"})
 
 Headers = tuple[tuple[bytes, bytes], ...]
 Key = tuple[bytes, bytes]
-"""Path and query as they were sent; what a client accepts decides only how errors are told."""
+"""Path and query as they were sent. What a client accepts decides how errors are told, and whether it gets a page: who
+names HTML is not answered from memory."""
 
 
 class Answer(Struct, frozen=True, gc=False):
@@ -88,7 +89,7 @@ class AnswerCache:
             return
         none_match = b""
         for name, value in scope["headers"]:
-            if name in NEVER_KEPT:
+            if name in NEVER_KEPT or (name == b"accept" and b"text/html" in value.lower()):
                 await self._app(scope, receive, send)
                 return
             if name == b"if-none-match":

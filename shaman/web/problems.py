@@ -9,6 +9,8 @@ from quart import Request, Response, Websocket, has_request_context, request, we
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from shaman import errors
+from shaman.web.pages.accept import prefers_html
+from shaman.web.pages.rendering import render
 
 REALM = "Shaman :: API"
 """The name in the browser's question for credentials; clients of the old server know it."""
@@ -50,12 +52,15 @@ class ApiError(Struct, frozen=True, kw_only=True):
 
 
 def problem(status: HTTPStatus, detail: str) -> Response:
-    """Return the answer that says what is wrong, in the dialect of the request's path."""
+    """Return the answer that says what is wrong: in the dialect of the request's path, as a page for browsers."""
     if _asked().path.startswith("/api/"):
         response = _api_error(status, detail)
+    elif prefers_html(_asked()):
+        response = render("error.html", status, code=status.value, phrase=status.phrase, detail=detail)
     else:
         body = msgspec.json.encode(Problem(title=status.phrase, status=status, detail=detail))
         response = Response(body, status, content_type="application/problem+json")
+    response.headers["Vary"] = "Accept"
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = f'Basic realm="{REALM}"'
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -18,6 +18,8 @@ from shaman.times import format_time
 from shaman.web.answers import Body, answers
 from shaman.web.auth import check_may_write
 from shaman.web.context import shaman
+from shaman.web.pages import repos as pages
+from shaman.web.pages.accept import or_page
 from shaman.web.responses import check_no_parameters, json_body, json_response
 
 blueprint = Blueprint("repos", __name__, url_prefix="/repos")
@@ -48,6 +50,7 @@ class ArchRepoObject(Struct, frozen=True, kw_only=True):
 
 @blueprint.get("/")
 @answers(list[str], query=("status",))
+@or_page(pages.show_projects)
 async def list_projects() -> Response:
     """List the projects."""
     return _found(await shaman().store.repos.projects(_status()), empty_is_found=True)
@@ -55,6 +58,7 @@ async def list_projects() -> Response:
 
 @blueprint.get("/<name:project>/")
 @answers(list[str], query=("status",), errors=(NotFound,))
+@or_page(pages.show_refs)
 async def list_refs(project: str) -> Response:
     """List the refs of a project."""
     return _found(await shaman().store.repos.refs(project, _status()))
@@ -62,6 +66,7 @@ async def list_refs(project: str) -> Response:
 
 @blueprint.get("/<name:project>/<name:ref>/")
 @answers(list[str], query=("status",), errors=(NotFound,))
+@or_page(pages.show_sha1s)
 async def list_sha1s(project: str, ref: str) -> Response:
     """List the sha1s of a ref."""
     return _found(await shaman().store.repos.sha1s(project, ref, _status()))
@@ -69,6 +74,7 @@ async def list_sha1s(project: str, ref: str) -> Response:
 
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/")
 @answers(list[str], query=("status",), errors=(NotFound,))
+@or_page(pages.show_distros)
 async def list_distros(project: str, ref: str, sha1: str) -> Response:
     """List the distros a sha1 is built for."""
     built = await _find(project, ref, sha1, _pattern())
@@ -77,6 +83,7 @@ async def list_distros(project: str, ref: str, sha1: str) -> Response:
 
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/<name:distro>/")
 @answers(list[str], query=("status",), errors=(NotFound,))
+@or_page(pages.show_versions)
 async def list_versions(project: str, ref: str, sha1: str, distro: str) -> Response:
     """List the versions of a distro a sha1 is built for."""
     built = await _find(project, ref, sha1, _pattern(distro))
@@ -85,6 +92,7 @@ async def list_versions(project: str, ref: str, sha1: str, distro: str) -> Respo
 
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/<name:distro>/<name:version>/")
 @answers(list[str], query=("status",), errors=(NotFound,))
+@or_page(pages.show_archs)
 async def list_archs(project: str, ref: str, sha1: str, distro: str, version: str) -> Response:
     """List the archs a sha1 is built for on a version of a distro."""
     built = await _find(project, ref, sha1, _pattern(distro, version))
@@ -93,6 +101,7 @@ async def list_archs(project: str, ref: str, sha1: str, distro: str, version: st
 
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/<name:distro>/<name:version>/<name:arch>/")
 @answers(list[ArchRepoObject], query=("status",), errors=(NotFound,))
+@or_page(pages.show_arch)
 async def get_repos(project: str, ref: str, sha1: str, distro: str, version: str, arch: str) -> Response:
     """List the repos a sha1 is built in for a distro, version and arch."""
     built = await _find(project, ref, sha1, _pattern(distro, version, arch))

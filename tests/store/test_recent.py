@@ -1,0 +1,71 @@
+"""Pages of names, compared with a plain list of the same names."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from shaman.store import Store, keys
+from shaman.store.recent import Named
+
+members = st.sampled_from([*"abcdefgh", "ab", "a-b", "é", "Z", "z"])
+sets = st.dictionaries(members, st.integers(1, 4), max_size=10)
+
+
+async def walk(store: Store, count: int, *, status: str | None = None) -> list[Named]:
+    """Return the rows of all pages of refs, one behind the other."""
+    found: list[Named] = []
+    after = None
+    for _ in range(200):
+        page = await store.recent.refs("p", status, after, count)
+        assert len(page.rows) <= count
+        found += page.rows
+        after = page.after
+        if after is None:
+            return found
+    raise AssertionError("the pages never end")
+
+
+def expected(*told: dict[str, int]) -> list[Named]:
+    """Return each name once, with its greatest time, as the store orders them."""
+    names = {name for each in told for name in each}
+    newest = [(max(each.get(name, 0) for each in told), name.encode()) for name in names]
+    return [Named(time, name.decode()) for time, name in sorted(newest, reverse=True)]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(repos=sets, builds=sets, count=st.integers(1, 6))
+async def test_pages_show_every_name_once_at_its_newest(
+    redis: Redis, store: Store, repos: dict[str, int], builds: dict[str, int], count: int
+) -> None:
+    """Of repos and builds together, of repos alone, whatever the page's length, and however many have the same time."""
+    await redis.flushall()
+    for key, told in ((keys.refs("p"), repos), (keys.build_refs("p"), builds), (keys.refs("p", "ready"), repos)):
+        if told:
+            await redis.zadd(key, told)
+    try:
+        assert await walk(store, count) == expected(repos, builds)
+        assert await walk(store, count, status="ready") == expected(repos)
+    finally:
+        await redis.flushall()
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+async def test_a_page_goes_on_where_its_last_name_is_gone(redis: Redis, store: Store, count: int) -> None:
+    """The place is a time and a name, and needs nobody there."""
+    names: Sequence[str] = [f"n{number}" for number in range(8)]
+    await redis.zadd(keys.refs("p"), dict.fromkeys(names, 5))
+    page = await store.recent.refs("p", None, Named(5, "n4x"), count)
+    assert [row.name for row in page.rows] == ["n4", "n3", "n2", "n1", "n0"][:count]
+    await redis.flushall()
+
+
+async def test_names_that_stand_higher_elsewhere_are_passed_over_step_by_step(redis: Redis, store: Store) -> None:
+    """A page looks at a bounded number of names; it may be short, even empty, and the next one goes on."""
+    names = [f"n{number:03}" for number in range(100)]
+    await redis.zadd(keys.refs("p"), {name: 1000 + index for index, name in enumerate(names)})
+    await redis.zadd(keys.build_refs("p"), {name: 10 + index for index, name in enumerate(names)} | {"last": 1})
+    assert [row.name for row in await walk(store, 2)] == [*names[::-1], "last"]
+    await redis.flushall()
