@@ -208,8 +208,8 @@ class Wakeups:
                     await channel.ping(token.decode())
                     await self._pongs[token]
                     return
-            except (TimeoutError, exceptions.RedisError, OSError):
-                pass
+            except Exception as error:  # noqa: BLE001 - a connection that ends meanwhile fails with an AttributeError, too
+                _log.info("no answer on the channel of wake-ups: %s", type(error).__name__)
             finally:
                 del self._pongs[token]
         self._forget_all()

@@ -3,7 +3,6 @@
 from functools import cached_property
 from typing import cast
 
-import msgspec
 from quart import Quart, Request, current_app
 from quart.wrappers.base import BaseRequestWebsocket
 from werkzeug.routing import MapAdapter
@@ -15,7 +14,6 @@ from shaman.store import Store
 from shaman.web.connection import Connection
 from shaman.web.counts import Counts
 from shaman.web.logins import FailedLogins
-from shaman.web.openapi.document import make_document
 from shaman.web.waiting import Waiting
 
 
@@ -41,11 +39,6 @@ class Shaman(Quart):
     releases: Releases
     waiting: Waiting
     counts: Counts
-
-    @cached_property
-    def document(self) -> bytes:
-        """The OpenAPI document of every route, as JSON."""
-        return msgspec.json.encode(make_document(self))
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
         """Match by path alone: no route depends on the host, so nobody need take it apart."""

@@ -1,11 +1,14 @@
 """`/openapi.json`: the API as a document for programs, and `/docs/`, the same for people."""
 
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 from quart import Blueprint, Response
 
 from shaman.web.answers import answers
-from shaman.web.context import shaman
+from shaman.web.context import Shaman, shaman
+from shaman.web.openapi.document import make_document
 from shaman.web.responses import check_no_parameters, encoded_response
 
 blueprint = Blueprint("docs", __name__)
@@ -16,4 +19,10 @@ blueprint = Blueprint("docs", __name__)
 async def get_openapi() -> Response:
     """Tell every route, parameter, answer and error as OpenAPI 3.1: this document."""
     check_no_parameters()
-    return encoded_response(shaman().document)
+    return encoded_response(openapi_document(shaman()))
+
+
+@lru_cache(1)
+def openapi_document(app: Shaman) -> bytes:
+    """Return the document of all routes of the application, which stay as they are."""
+    return msgspec.json.encode(make_document(app))

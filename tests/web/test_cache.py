@@ -233,6 +233,18 @@ async def test_a_repeated_post_is_acknowledged_as_it_is_told(workers: tuple[Work
         assert (await one.get("/repos/ceph/main/")).status_code == 404
 
 
+@pytest.mark.parametrize("steps", range(8))
+async def test_a_write_outlives_the_connection_that_wake_ups_come_on(worker: Worker, steps: int) -> None:
+    """However far the question has got whether every wake-up has come, the end of its connection does no harm."""
+    wakeups: Any = worker.store.wakeups
+    asking = asyncio.create_task(wakeups.catch_up())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    await wakeups._channel.connection.disconnect(nowait=True)  # noqa: SLF001 - at this very step
+    await asking
+    await until(wakeups.trusted)
+
+
 async def test_memory_is_not_believed_while_the_connection_is_made_again(server_url: str) -> None:
     """From the moment at which it breaks until changes are heard of again, nothing is trusted."""
     client = connect(server_url, 16)

@@ -23,13 +23,14 @@ from shaman.errors import Invalid
 from shaman.merge_build import BUILD_REQUIRED
 from shaman.store import Store
 from shaman.web import api, repos
+from shaman.web.docs import openapi_document
 from tests.conftest import CONFIG, CONFIG_TOML, RELEASES, basic, own_address, running
 
 Json = dict[str, Any]
 
 APP = create_app(CONFIG, Store(FakeAsyncRedis(server=FakeServer()), CONFIG, RELEASES), RELEASES)
 
-DOCUMENT = msgspec.json.decode(APP.document)
+DOCUMENT = msgspec.json.decode(openapi_document(APP))
 
 POSTS = [path for path, item in DOCUMENT["paths"].items() if "post" in item]
 
