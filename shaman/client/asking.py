@@ -155,11 +155,13 @@ class Server:
         timeout = httpx.Timeout(ANSWER_SECONDS + seconds, connect=CONNECT_SECONDS)
         login = self._login if method == "POST" else None
         headers = {"Accept": accept} | ({} if content is None else {"Content-Type": "application/json"})
-        request = self._http.build_request(
-            method, path, params=params, content=content, headers=headers, timeout=timeout
-        )
         try:
+            request = self._http.build_request(
+                method, path, params=params, content=content, headers=headers, timeout=timeout
+            )
             response = await self._http.send(request, auth=login, follow_redirects=accept == "*/*")
+        except httpx.InvalidURL as error:
+            raise Unavailable(f"{path}: {error}") from error
         except httpx.HTTPError as error:
             raise _away(request.url, error) from error
         check(response, leads=leads)
