@@ -90,7 +90,7 @@ class Server:
         self._http = httpx.AsyncClient(
             base_url=url,
             headers={"User-Agent": "shaman"},
-            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=None),  # as many as wait at the same time
         )
 
     async def close(self) -> None:
@@ -196,14 +196,16 @@ def decoded(response: httpx.Response, kind: type[Answered]) -> Answered:
     try:
         return msgspec.json.decode(response.content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unavailable(f"{response.url}: is no registry: {error}") from error
+        raise Unavailable(f"{place(response.url)}: is no registry: {error}") from error
 
 
 def check(response: httpx.Response, *, leads: bool) -> None:
     """Raise what an answer refuses; `leads` tells whether it must be a redirection."""
     status = response.status_code
     if response.has_redirect_location and not leads:
-        raise Unavailable(f"{response.url}: leads to {response.headers['Location']}, which may be the URL to use")
+        raise Unavailable(
+            f"{place(response.url)}: leads to {response.headers['Location']}, which may be the URL to use"
+        )
     if response.has_redirect_location if leads else response.is_success:
         return
     detail = _detail(response)
@@ -211,12 +213,12 @@ def check(response: httpx.Response, *, leads: bool) -> None:
     after = response.headers.get("Retry-After", "")
     seconds = min(int(after), LONGEST_RETRY_AFTER) if after.isascii() and after.isdigit() else None
     if status in AWAY and not (status in REFUSED and detail):
-        raise Away(f"{response.url}: {text}", seconds)
+        raise Away(f"{place(response.url)}: {text}", seconds)
     if status == httpx.codes.TOO_MANY_REQUESTS:
         raise TooManyTries(text, seconds or 0)
     if status in REFUSED and (detail or REFUSED[status] is Unauthorized):
         raise REFUSED[status](text)
-    raise Unavailable(f"{response.url}: {text}")
+    raise Unavailable(f"{place(response.url)}: {text}")
 
 
 def _detail(response: httpx.Response) -> str | None:
@@ -228,4 +230,9 @@ def _detail(response: httpx.Response) -> str | None:
 
 
 def _away(url: httpx.URL, error: Exception) -> Away:
-    return Away(f"{url}: {error or type(error).__name__}")
+    return Away(f"{place(url)}: {str(error) or type(error).__name__}")
+
+
+def place(url: httpx.URL) -> str:
+    """Return a URL as errors name it: without the query, which changes from one request to the next."""
+    return str(url.copy_with(query=None))

@@ -7,7 +7,7 @@ import msgspec
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 from msgspec.structs import replace
 
-from shaman.client.asking import Away, Pauses, Server
+from shaman.client.asking import Away, Pauses, Server, place
 from shaman.client.records import RESET, Event
 from shaman.errors import Unavailable
 
@@ -37,7 +37,7 @@ async def follow(server: Server, params: Mapping[str, str], cursor: str) -> Asyn
                     after = after if told.retry is None else told.retry / 1000
                     if told.data:
                         yield _read(told)
-            error = Away(f"{response.url}: the server has ended the connection", after)
+            error = Away(f"{place(response.url)}: the server has ended the connection", after)
         except Away as lost:
             error = lost
         pause = pauses.next(error.after)
@@ -52,7 +52,7 @@ async def _told(source: EventSource) -> AsyncIterator[ServerSentEvent]:
         async for told in source.aiter_sse():
             yield told
     except SSEError as error:
-        raise Unavailable(f"{source.response.url}: tells no events: {error}") from error
+        raise Unavailable(f"{place(source.response.url)}: tells no events: {error}") from error
 
 
 def _read(told: ServerSentEvent) -> Event:

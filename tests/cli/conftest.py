@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.cli.asking import Asking
-from tests.conftest import serving
+from tests.conftest import backend
 
 
 @pytest.fixture
-async def shell(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Asking]:
+async def shell(request: pytest.FixtureRequest, process_url: str, tmp_path: Path) -> AsyncIterator[Asking]:
     """Return a shell whose variables name an empty service with two processes."""
-    async with serving("process", request) as url:
-        yield Asking(tmp_path, url)
+    async with backend("server", request) as store:
+        await store.client_kill_filter(_type="pubsub")  # so that they forget what was in it before
+        yield Asking(tmp_path, process_url)

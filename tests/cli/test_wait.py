@@ -3,7 +3,7 @@
 import os
 import re
 import signal
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ import pytest
 from redis.exceptions import RedisError
 
 from shaman.cli.target import duration
+from tests.backends import free_port
 from tests.cli.asking import Asking
 from tests.test_serve import LIMIT, LOGIN, Service, until
 
@@ -45,6 +46,24 @@ def test_a_wait_outlasts_a_killed_store(tmp_path: Path) -> None:
             said, complained = waiter.communicate(timeout=LIMIT)
     assert (waiter.returncode, said) == (0, "a0\n")
     assert "Traceback" not in complained
+
+
+def test_a_wait_outlasts_a_restart(tmp_path: Path) -> None:
+    """The service is stopped, which ends the request, is away for a while, and comes back where it was."""
+    port = free_port()
+    shell = Asking(tmp_path, f"http://127.0.0.1:{port}")
+    with ExitStack() as stack:
+        with Service(tmp_path, "--port", str(port), **LOGIN) as service:
+            waiter = stack.enter_context(shell.asking(*ASKED, "--timeout", "5m"))
+            until(lambda: is_asked(service.url))
+            assert service.stop() == 0
+        assert waiter.stderr
+        assert "trying again" in waiter.stderr.readline()
+        with Service(tmp_path, "--port", str(port), **LOGIN):
+            shell.post("a0", "centos/9")
+            shell.post("a0", "ubuntu/noble")
+            said, _ = waiter.communicate(timeout=LIMIT)
+    assert (waiter.returncode, said) == (0, "a0\n")
 
 
 def test_a_wait_without_an_end_ends(shell: Asking) -> None:

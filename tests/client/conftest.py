@@ -10,6 +10,6 @@ from tests.conftest import serving
 
 @pytest.fixture
 async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
-    """Return the client of an empty service with two processes."""
-    async with serving("process", request) as url, Client(url, user="builder", key="secret") as asking:
+    """Return the client of an empty service."""
+    async with serving("server", request) as url, Client(url, user="builder", key="secret") as asking:
         yield asking

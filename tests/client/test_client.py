@@ -71,6 +71,15 @@ async def test_a_wait_ends_with_the_last_repo_it_needs(client: Client) -> None:
         assert await waiting == "a0"
 
 
+async def test_many_waits_share_a_client(client: Client) -> None:
+    """More than the connections that one usually has; one POST ends them all."""
+    waits = [asyncio.create_task(client.wait("ceph", "main", 60)) for _ in range(150)]
+    await client.search("ceph", "main")
+    await client.post_repo("ceph", REPO)
+    async with asyncio.timeout(30):
+        assert set(await asyncio.gather(*waits)) == {"a0"}
+
+
 async def test_a_wait_for_what_is_there_does_not_wait(client: Client) -> None:
     """Also where there is no time."""
     await client.post_repo("ceph", REPO)
