@@ -2,10 +2,15 @@
 
 import asyncio
 import json
+import os
+import signal
+from pathlib import Path
+from select import select
 
 from tests.cli.asking import Asking
 from tests.client.scripted import Scripted, scripted, streams
 from tests.client.test_events import NODE, event
+from tests.test_serve import LOGIN, Service
 
 ASKED = ("watch", "--project", "ceph", "--ref", "main", "--kind", "repo")
 
@@ -41,3 +46,26 @@ async def test_events_are_json_for_scripts(shell: Asking) -> None:
     assert (events[0]["old_status"], events[0]["archs"]) == ("building", ["x86_64", "arm64"])
     _, server = await lines(shell, 1, "watch", "--after", events[0]["cursor"])
     assert server.requests[0].headers["last-event-id"] == "c1"
+
+
+def test_a_watch_outlasts_killed_processes(tmp_path: Path) -> None:
+    """Nothing is left out that happens while the store or the workers are away, and nothing comes twice."""
+    with Service(tmp_path, "--workers", "2", **LOGIN) as service:
+        shell = Asking(tmp_path, service.url)
+        with shell.asking("watch", "--project", "ceph") as watching:
+            assert watching.stdout
+            numbers = iter(range(100))
+            while not select([watching.stdout], [], [], 0)[0]:  # what is posted before the stream is there is not told
+                shell.post(f"a{next(numbers)}", "centos/9")
+            seen = [watching.stdout.readline()]
+            os.kill(service.store(), signal.SIGKILL)
+            shell.post("b1", "centos/9")
+            for worker in service.workers():
+                os.kill(worker, signal.SIGKILL)
+            shell.post("b2", "centos/9")
+            while "  b2  " not in seen[-1]:
+                seen.append(watching.stdout.readline())
+                assert seen[-1], watching.poll()
+    sha1s = [line.split()[6] for line in seen]
+    assert sha1s[-2:] == ["b1", "b2"]
+    assert len(sha1s) == len(set(sha1s))

@@ -1,6 +1,7 @@
 """The client against a real service: what it asks, and what it makes of the answers."""
 
 import asyncio
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -115,6 +116,29 @@ async def test_builds_are_posted(client: Client) -> None:
     await client.post_build("ceph", build)
     async with httpx.AsyncClient(base_url=client.url) as http:
         assert [told["url"] for told in (await http.get("/api/builds/ceph/main/a0/")).json()] == [build.url]
+
+
+async def test_events_tell_what_is_posted(client: Client) -> None:
+    """Each with its types, and only what is asked for."""
+    told = []
+    async with aclosing(client.events(project="ceph", ref="main")) as events, asyncio.timeout(30):
+        first = asyncio.create_task(anext(events))
+        while not first.done():  # what is posted before the stream is there is not told
+            for status in ("building", "ready"):
+                await client.post_repo("ceph", replace(REPO, status=status))
+            await asyncio.wait({first}, timeout=0.5)
+        await client.post_repo("ceph", replace(REPO, ref="other", sha1="b1"))
+        build = PostedBuild(url="https://ci.example.org/1/", ref="main", sha1="a0", status="queued")
+        await client.post_build("ceph", build)
+        told.append(await first)
+        while told[-1].kind != "build":
+            told.append(await anext(events))
+    assert {event.ref for event in told} == {"main"}
+    repo = told[0]
+    assert (repo.kind, repo.sha1, repo.archs, repo.distro_codename) == ("repo", "a0", ("x86_64",), "jammy")
+    assert told[-1].status == "queued"
+    assert all(event.cursor and event.modified for event in told)
+    assert len({event.cursor for event in told}) == len(told)
 
 
 async def test_nodes_take_turns(client: Client) -> None:

