@@ -22,6 +22,8 @@ class Later(click.Command):
             module = import_module(self._module)
         except ModuleNotFoundError as error:
             package = str(error.name).partition(".")[0]
+            if package == __package__.partition(".")[0]:
+                raise
             raise Invalid(f"{self.name}: {package} is not installed; pip install 'shaman[server]'") from None
         command: click.Command = getattr(module, f"{str(self.name).replace('-', '_')}_command")
         return command

@@ -111,7 +111,7 @@ class Client:
                 return sha1
             await asyncio.sleep(min(began + SHORTEST_ROUND, end) - clock())  # at once, if that is over
 
-    async def events(
+    def events(
         self,
         *,
         project: str | None = None,
@@ -126,9 +126,7 @@ class Client:
         missing. End it with `contextlib.aclosing`.
         """
         named = {"project": project, "ref": ref, "sha1": sha1, "kind": kind}
-        given = {name: value for name, value in named.items() if value is not None}
-        async for event in follow(self._server, given, after):
-            yield event
+        return follow(self._server, {name: value for name, value in named.items() if value is not None}, after)
 
     async def post_repo(self, project: str, repo: PostedRepo) -> Repo | None:
         """Add or update a repo, and return it as it is now; None if there is none, as after the status `deleted`.

@@ -1,10 +1,12 @@
 """The events of a server, one after the other, over as many connections as it takes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 
+import httpx
 import msgspec
-from httpx_sse import EventSource, ServerSentEvent, SSEError
+from httpx_sse import EventSource, ServerSentEvent
 from msgspec.structs import replace
 
 from shaman.client.asking import Away, Pauses, Server, place
@@ -29,14 +31,16 @@ async def follow(server: Server, params: Mapping[str, str], cursor: str) -> Asyn
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": cursor} if cursor else {})
         try:
             async with server.stream("/events", params, headers, SILENCE) as response:
+                _check_kind(response)
                 if connected and not cursor:
                     yield Event(kind=RESET)  # nobody knows what happened between the two connections
                 connected = True
-                async for told in _told(EventSource(response)):
-                    pauses, cursor = Pauses(), told.id or cursor
-                    after = after if told.retry is None else told.retry / 1000
-                    if told.data:
-                        yield _read(told)
+                async with aclosing(EventSource(response).aiter_sse()) as heard:
+                    async for told in heard:
+                        pauses, cursor = Pauses(), told.id or cursor
+                        after = after if told.retry is None else told.retry / 1000
+                        if told.data:
+                            yield _read(told)
             error = Away(f"{place(response.url)}: the server has ended the connection", after)
         except Away as lost:
             error = lost
@@ -47,12 +51,10 @@ async def follow(server: Server, params: Mapping[str, str], cursor: str) -> Asyn
         await asyncio.sleep(pause)
 
 
-async def _told(source: EventSource) -> AsyncIterator[ServerSentEvent]:
-    try:
-        async for told in source.aiter_sse():
-            yield told
-    except SSEError as error:
-        raise Unavailable(f"{place(source.response.url)}: tells no events: {error}") from error
+def _check_kind(response: httpx.Response) -> None:
+    kind = response.headers.get("Content-Type", "")
+    if not kind.startswith("text/event-stream"):
+        raise Unavailable(f"{place(response.url)}: tells no events, but {kind or 'nothing'}")
 
 
 def _read(told: ServerSentEvent) -> Event:

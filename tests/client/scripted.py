@@ -56,10 +56,11 @@ away = says("503 Service Unavailable", '{"detail": "the store is away"}', "appli
 
 @contextlib.asynccontextmanager
 async def scripted(*answers: Does) -> AsyncIterator[Scripted]:
-    """Serve these answers one after the other, and the last one to whoever still asks."""
-    asked = Scripted()
+    """Serve these answers one after the other, and the last one to whoever still asks; each is sent to its end."""
+    asked, serving = Scripted(), set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
         with contextlib.closing(writer), contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             asked.requests.append(_request(head, b""))
@@ -75,6 +76,7 @@ async def scripted(*answers: Does) -> AsyncIterator[Scripted]:
     finally:
         server.close()
         await server.wait_closed()
+        await asyncio.gather(*filter(None, serving))
 
 
 def _of(answers: Sequence[Does], number: int) -> Does:
