@@ -133,7 +133,7 @@ class Builds:
             await self._wakeups.catch_up()
             return Outcome.UNCHANGED, old
         if not opened.known_project:
-            await ask(partial(self._writes.call, "SADD", keys.PROJECTS, new.project))
+            await self._scripts.list_project(new.project)
         with self._wakeups.writing(_tags(new)):
             new_id = await self._build_scripts.swap_build(new.project, swap_of(wanted, opened.document, old, new))
         if new_id is None:

@@ -12,7 +12,7 @@ from shaman.retention import Demand
 from shaman.store import keys
 from shaman.store.batches import Argument, Batches, Script
 from shaman.store.connection import ask
-from shaman.store.scripts import FORGET_AFTER, STREAM_LENGTH, Place
+from shaman.store.scripts import FORGET_AFTER, LATEST, STREAM_LENGTH, Place
 
 LOG_LENGTH = 10_000
 """Entries that the log of a project keeps: about 2 MB."""
@@ -100,6 +100,7 @@ class RemovalScripts:
             STREAM_LENGTH,
             keys.CHANNEL,
             FORGET_AFTER,
+            LATEST,
             *(argument for repo in removal.repos for argument in repo.arguments()),
         ]
         return Answer(await ask(partial(self._remove_sha1, names, arguments)))

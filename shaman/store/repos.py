@@ -109,7 +109,7 @@ class Repos:
                 await self._wakeups.catch_up()
                 return Outcome.UNCHANGED, old
             if not opened.known_project:
-                await ask(partial(self._writes.call, "SADD", keys.PROJECTS, project))
+                await self._scripts.list_project(project)
             swap = swap_of(digest, opened, old, merged)
             with self._wakeups.writing(tags_of("repo", project, swap.refs(), swap.sha1s())):
                 new_id = await self._scripts.swap_repo(project, swap)

@@ -114,6 +114,7 @@ class Scripts:
         self._client = client
         self._open_repo = Script(client, batches, "open_repo")
         self._swap_repo = Script(client, writes, "swap_repo")
+        self._list_project = Script(client, writes, "list_project")
         self._find_newest_repos = Script(client, batches, "find_newest_repos")
         self._find_sha1_repos = Script(client, batches, "find_sha1_repos")
         self._find_ref_repos = Script(client, batches, "find_ref_repos")
@@ -129,6 +130,10 @@ class Scripts:
         """Read the records of many identities in one round trip."""
         answers = await call_each(self._client, self._open_repo, [_open_call(project, digest) for digest in digests])
         return [_opened(answer) for answer in answers]
+
+    async def list_project(self, project: str) -> None:
+        """Note that a project may have records, even where the store is full: a deletion may be the first of it."""
+        await ask(partial(self._list_project, [keys.PROJECTS], [project]))
 
     async def swap_repo(self, project: str, swap: Swap) -> int | None:
         """Write and return the id of the record (0: nothing was there to delete), or None: read it again."""

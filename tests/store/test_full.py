@@ -12,6 +12,7 @@ from shaman.models import PostedBuild
 from shaman.store import Store, keys
 from shaman.store.repos import Outcome
 from tests.conftest import CONFIG, RELEASES, backend, served
+from tests.store.test_late_writes import CREATION, URL, prepared, scripts_of
 from tests.store.test_removals import NEWEST, build
 from tests.store.test_repos import RULES, posted, put
 from tests.test_serve import REPO
@@ -45,6 +46,18 @@ async def test_a_deletion_gets_through(store: Store, redis: Any) -> None:
         assert outcome is Outcome.DELETED
     assert await store.repos.refs("ceph", None) == []
     assert await redis.xlen(keys.changes("ceph")) == 4
+
+
+async def test_a_deletion_in_a_new_project_gets_through(store: Store, redis: Any) -> None:
+    """Nothing was there to delete, and a creation that was on its way by then is refused."""
+    await fill_up(redis)
+    gone = posted(chacra_url=URL, status="deleted")
+    late = await prepared(redis, CREATION)
+    assert await store.repos.put("ceph", gone, RULES) == (Outcome.DELETED, None)
+    await redis.config_set("maxmemory", 0)
+    assert await scripts_of(redis).swap_repo("ceph", late) is None
+    assert await store.repos.refs("ceph", None) == []
+    assert await store.repos.projects(None) == []
 
 
 async def test_what_is_new_is_refused_as_a_whole(store: Store, redis: Any) -> None:

@@ -16,6 +16,7 @@ from shaman.store.scripts import Scripts, Swap
 from shaman.store.swaps import swap_of
 from tests.conftest import CONFIG, RELEASES
 from tests.store.audit import audit
+from tests.store.test_removals import NEWEST
 from tests.store.test_repos import RULES, posted
 
 URL = "https://chacra.example.org/r/1"
@@ -83,6 +84,21 @@ async def test_a_late_update_changes_no_newer_record(store: Store, redis: Redis)
     _, again = await store.repos.put("ceph", CREATION, RULES)
     assert await scripts_of(redis).swap_repo("ceph", late) is None
     assert await store.repos.find_sha1("ceph", "main", "a1", [Pattern()]) == [again]
+
+
+@pytest.mark.parametrize("dated", [{}, {"modified": "2026-06-17 19:00:00"}])
+async def test_a_late_creation_does_not_bring_back_what_retention_removed(
+    store: Store, redis: Redis, dated: dict[str, str]
+) -> None:
+    """Neither the one that was removed, nor one from between two removals."""
+    for number in range(2):
+        late = await prepared(redis, CREATION)
+        await store.repos.put("ceph", replace(CREATION, **dated), RULES)
+        await store.repos.put("ceph", posted(sha1="b2", extra={"number": number}), RULES)
+        now = await store.removals.now("ceph")
+        assert await store.removals.remove("ceph", "main", "a1", NEWEST, now)
+        assert await scripts_of(redis).swap_repo("ceph", late) is None
+        assert await store.repos.sha1s("ceph", "main", None) == ["b2"]
 
 
 @pytest.mark.parametrize("changes", [{}, {"modified": "2026-06-17 19:00:00"}])

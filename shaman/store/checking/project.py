@@ -219,7 +219,7 @@ def _counter_unit(key: str, greatest: int) -> Unit:
 
 
 _TOMBSTONE = re.compile(rb"-?\d+(/\d+)?|/\d+")
-"""The sender's time of a deletion and the store's; retention leaves the first alone."""
+"""The sender's time of a deletion and the store's; retention left the first alone in version 1."""
 
 
 def _gone_unit(project: str, key: Key) -> Unit:
