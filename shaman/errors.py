@@ -47,3 +47,7 @@ class Unavailable(ShamanError):
 
 class WrongSchema(Unavailable):
     """The store has keys of another version: nothing in it is read or written until that is mended."""
+
+
+class Damaged(Unavailable):
+    """What the store has does not fit together: no answer can be made of it until that is mended."""

@@ -13,6 +13,7 @@ from shaman.store.build_scripts import BuildScripts
 from shaman.store.builds import Builds
 from shaman.store.checking import Checking
 from shaman.store.connection import ask, connect, listening
+from shaman.store.documents import text_of
 from shaman.store.feed import Feed
 from shaman.store.finding import Finding
 from shaman.store.node_scripts import NodeScripts
@@ -62,7 +63,7 @@ class Store:
     async def projects(self) -> list[str]:
         """List the names of all projects that have ever had a record, in no order."""
         names: Any = await ask(partial(self._client.smembers, keys.PROJECTS))
-        return [name.decode() for name in names]
+        return [text_of(name) for name in names]
 
     async def ping(self) -> None:
         """Raise Unavailable unless the store answers and can be written to; every node of a cluster must answer."""

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
@@ -18,13 +17,14 @@ from shaman.store.batches import Batches
 from shaman.store.build_scripts import BuildScripts, OpenedBuild, Wanted
 from shaman.store.build_swaps import digest_of, swap_of, wanted_by
 from shaman.store.connection import ask
+from shaman.store.documents import Documents, text_of
 from shaman.store.names import newest_names
 from shaman.store.repos import WRITE_ATTEMPTS, Outcome
 from shaman.store.scripts import Scripts
 from shaman.store.turns import Turns
 from shaman.store.wakeups import Tag, Wakeups, named, tags_of
 
-_decoder = msgspec.json.Decoder(Build)
+_decoder = Documents(Build)
 
 
 class Builds:
@@ -149,4 +149,4 @@ def _tags(build: Build) -> set[Tag]:
 
 
 def _names(members: Iterable[Any]) -> list[str]:
-    return [member.decode() for member in members]
+    return [text_of(member) for member in members]

@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 
 from shaman.errors import Invalid, Unavailable
 from shaman.store.cluster import Cluster
+from shaman.store.documents import damaged
 from shaman.store.forms import FORMS, cluster_client, sentinel_client, take_apart
 from shaman.store.sentinel import SentinelPool
 from shaman.store.wakeups import Tag, note_read
@@ -104,8 +105,8 @@ def is_away(error: exceptions.RedisError) -> bool:
 async def ask(call: Callable[[], Awaitable[Result]], *, repeat: bool = True, reads: Collection[Tag] = ()) -> Result:
     """Return what `call` returns, called once more if the connection broke and `repeat` is true.
 
-    Raises Unavailable when the store is away. A call that must not run twice says repeat=False. `reads` are the tags
-    of what is read; an answer made from anything without tags is not kept.
+    Raises Unavailable when the store is away, Damaged when what it has fits no question. A call that must not
+    run twice says repeat=False. `reads` are the tags of what is read; an answer made from anything without is not kept.
     """
     note_read(reads)
     try:
@@ -121,6 +122,8 @@ async def ask(call: Callable[[], Awaitable[Result]], *, repeat: bool = True, rea
     except exceptions.RedisError as error:
         if is_away(error):
             raise Unavailable(f"the store is away: {type(error).__name__}") from error
+        if isinstance(error, exceptions.ResponseError):  # a key of another type, or members that no script has written
+            raise damaged(error) from error
         raise
 
 

@@ -6,7 +6,6 @@ from itertools import product
 from typing import Any
 from urllib.parse import unquote
 
-import msgspec
 from redis.asyncio import Redis
 
 from shaman.distros import Releases
@@ -14,6 +13,7 @@ from shaman.merge import repo_identity
 from shaman.models import Build, PostedRepo, Repo
 from shaman.store import keys
 from shaman.store.connection import ask_each
+from shaman.store.documents import Documents, text_of
 from shaman.store.repos import Repos
 
 LOOKED_AT = 500
@@ -34,8 +34,8 @@ SHORT = 7
 WORDS = 3
 """Words of a path that may be a sha1, the first of them."""
 
-_repo_decoder = msgspec.json.Decoder(Repo)
-_build_decoder = msgspec.json.Decoder(Build)
+_repo_decoder = Documents(Repo)
+_build_decoder = Documents(Build)
 
 
 class Finding:
@@ -50,7 +50,7 @@ class Finding:
     async def names(self) -> list[str]:
         """Return the projects that are looked at."""
         [answer] = await ask_each(self._client, [("SSCAN", keys.PROJECTS, 0, "COUNT", LOOKED_AT)])
-        return sorted({name.decode() for name in answer[1]})
+        return sorted({text_of(name) for name in answer[1]})
 
     async def having_ref(self, projects: Sequence[str], ref: str) -> list[str]:
         """Return the projects in which a ref has repos or builds."""
@@ -109,7 +109,7 @@ class Finding:
             ],
         )
         return [
-            (project, unquote(name.decode().partition("/")[2]), sha1)
+            (project, unquote(text_of(name).partition("/")[2]), sha1)
             for (project, sha1), names in zip(sha1s, told, strict=True)
             for name in names
         ]

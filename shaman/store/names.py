@@ -10,6 +10,7 @@ from typing import Any
 
 from shaman.store.batches import Batches
 from shaman.store.connection import ask
+from shaman.store.documents import text_of
 from shaman.store.wakeups import Tag
 
 STEP = 4000
@@ -44,4 +45,4 @@ async def newest_names(batches: Batches, key: str, changes: str, reads: Collecti
     else:
         if attempts:
             names = await read(0, -1)
-    return [name.decode() for name in names]
+    return [text_of(name) for name in names]

@@ -6,6 +6,7 @@ from functools import partial
 from shaman.store import keys
 from shaman.store.batches import Batches
 from shaman.store.connection import ask
+from shaman.store.documents import text_of
 from shaman.store.wakeups import named
 
 SHORTEST = 4
@@ -47,4 +48,4 @@ async def _of_builds(batches: Batches, project: str, prefix: str, limit: int) ->
 async def _range(batches: Batches, kind: str, project: str, key: str, first: str, last: str, limit: int) -> list[str]:
     call = partial(batches.call, "ZRANGE", key, first, last, "BYLEX", "LIMIT", 0, limit)
     names: list[bytes] = await ask(call, reads=named(kind, project))
-    return [name.decode() for name in names]
+    return [text_of(name) for name in names]

@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote
 
-import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
@@ -14,9 +13,10 @@ from shaman.models import READY, Build, Repo
 from shaman.store import keys
 from shaman.store.batches import Batches, Script
 from shaman.store.connection import ask, ask_each
+from shaman.store.documents import Documents, damaged, text_of
 
-_repo_decoder = msgspec.json.Decoder(Repo)
-_build_decoder = msgspec.json.Decoder(Build)
+_repo_decoder = Documents(Repo)
+_build_decoder = Documents(Build)
 
 TOGETHER = 100
 """Projects that are asked together: with 14 days of each it is 1,400 small questions, 5 ms of the store's time."""
@@ -218,7 +218,7 @@ class Recent:
 
     async def _names(self, cursor: int) -> tuple[list[str], int]:
         answer: Any = await ask(partial(self._batches.call, "SSCAN", keys.PROJECTS, cursor, "COUNT", TOGETHER))
-        return sorted({name.decode() for name in answer[1]}), int(answer[0])
+        return sorted({text_of(name) for name in answer[1]}), int(answer[0])
 
     async def _documents(self, key: str, numbers: Sequence[str | int]) -> list[bytes]:
         if not numbers:
@@ -230,18 +230,21 @@ class Recent:
         arguments: list[str | int] = [count, after.time, after.name] if after else [count, "", ""]
         time, name, *told = await ask(partial(self._page, names, arguments))
         rows = pairs(told)
-        return Page(rows, Named(int(float(time)), name.decode()) if time else None)
+        return Page(rows, Named(int(float(time)), text_of(name)) if time else None)
 
 
 def pairs(answer: Sequence[Any]) -> list[Named]:
     """Read members with scores: one after the other as a script tells them, or in pairs as a newer protocol does."""
     flat = answer if not answer or isinstance(answer[0], bytes) else [part for pair in answer for part in pair]
-    return [Named(int(float(time)), name.decode()) for name, time in zip(flat[::2], flat[1::2], strict=True)]
+    return [Named(int(float(time)), text_of(name)) for name, time in zip(flat[::2], flat[1::2], strict=True)]
 
 
 def _lines(text: bytes | None) -> list[Line]:
     """Read the rows of a sha1, newest first."""
-    lines = [_line(line) for line in (text or b"").decode().splitlines()]
+    try:
+        lines = [_line(line) for line in (text or b"").decode().splitlines()]
+    except ValueError as error:
+        raise damaged(f"the rows of a sha1 have {error}") from error
     return sorted(lines, key=lambda line: (line.time, line.id), reverse=True)
 
 

@@ -15,6 +15,7 @@ from shaman.retention import Rule, Sha1, demand_of, is_old
 from shaman.store import keys
 from shaman.store.builds import Builds
 from shaman.store.connection import ask
+from shaman.store.documents import text_of
 from shaman.store.removal_scripts import Answer, RemovalScripts, Sha1Removal
 from shaman.store.repos import WRITE_ATTEMPTS, Pattern, Repos
 from shaman.store.scripts import Scripts
@@ -139,7 +140,7 @@ class Removals:
             question = partial(self._client.zrange, key, first, first + STEP - 1, desc=True, withscores=True)
             rows: list[Any] = await ask(question)
             for member, score in rows:
-                yield member.decode(), int(score)
+                yield text_of(member), int(score)
             if len(rows) < STEP:
                 return
 

@@ -6,18 +6,18 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from shaman.distros import Releases, canonical_arch
 from shaman.errors import Unavailable
-from shaman.merge import PostRules, Removed, Unchanged, merge_repo, repo_identity
+from shaman.merge import PostRules, Removed, Unchanged, merge_repo, repo_identity, repo_identity_of
 from shaman.models import PostedRepo, Repo
 from shaman.store import keys
 from shaman.store.batches import Batches
 from shaman.store.connection import ask
+from shaman.store.documents import Documents, damaged, text_of
 from shaman.store.names import newest_names
 from shaman.store.prefixes import find_prefix
 from shaman.store.scripts import Kind, Opened, Scripts
@@ -31,7 +31,7 @@ WRITE_ATTEMPTS = 64
 AT_ONCE = 500
 """Repos told in one reply of the store: about 300 KB and 2 ms of its time. More are told page by page."""
 
-_decoder = msgspec.json.Decoder(Repo)
+_decoder = Documents(Repo)
 
 
 class Outcome(Enum):
@@ -99,6 +99,8 @@ class Repos:
         for _ in range(WRITE_ATTEMPTS):
             opened = await self._scripts.open_repo(project, digest)
             old = _decoder.decode(opened.document) if opened.document else None
+            if old and keys.digest(*repo_identity_of(old)) != digest:
+                raise damaged(f"{keys.identities(project)} names repo {old.id} for another one")
             merged = merge_repo(
                 old, posted, project=project, rules=rules, releases=self._releases, now=opened.now, gone=opened.gone
             )
@@ -213,7 +215,7 @@ class Repos:
 
 
 def _names(members: Iterable[Any]) -> list[str]:
-    return [member.decode() for member in members]
+    return [text_of(member) for member in members]
 
 
 def _decoded(documents: Sequence[bytes]) -> list[Repo]:

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
 from functools import partial
 
-import msgspec
 from redis.asyncio import Redis
 
 from shaman.errors import Unavailable
@@ -14,12 +13,13 @@ from shaman.models import Build, Node, Repo
 from shaman.store import build_swaps, keys, swaps
 from shaman.store.build_scripts import BuildScripts, BuildSwap, Wanted
 from shaman.store.connection import ask
+from shaman.store.documents import Documents
 from shaman.store.nodes import Nodes
 from shaman.store.repos import WRITE_ATTEMPTS
 from shaman.store.scripts import Scripts, Swap
 
-_repo_decoder = msgspec.json.Decoder(Repo)
-_build_decoder = msgspec.json.Decoder(Build)
+_repo_decoder = Documents(Repo)
+_build_decoder = Documents(Build)
 
 
 class Restored(Enum):

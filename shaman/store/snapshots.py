@@ -17,6 +17,7 @@ from shaman.errors import Unavailable
 from shaman.models import Build, Repo
 from shaman.store import keys
 from shaman.store.connection import ask
+from shaman.store.documents import Documents, damaged
 from shaman.store.repos import Pattern
 from shaman.store.scripts import STREAM_LENGTH, Scripts
 from shaman.store.wakeups import named
@@ -30,8 +31,8 @@ STEP = 2000
 ATTEMPTS = 5
 """How often a list is begun anew when the stream has lost its beginning: ten thousand writes during one list."""
 
-_decoder = msgspec.json.Decoder(Repo)
-_build_decoder = msgspec.json.Decoder(Build)
+_decoder = Documents(Repo)
+_build_decoder = Documents(Build)
 
 
 class _Event(Struct, frozen=True):
@@ -84,6 +85,7 @@ class Snapshots:
             documents: list[Any] = await ask(
                 partial(self._client.hmget, keys.builds(page[0].project), names), reads=named("build", page[0].project)
             )
+            await self._check_gone("build", page[0].project, names, documents)
             yield [_build_decoder.decode(document) for document in documents if document is not None]
 
     async def repos(self, entries: Sequence[Entry]) -> AsyncIterator[list[Repo]]:
@@ -97,14 +99,28 @@ class Snapshots:
                 documents: list[Any] = await ask(
                     partial(self._client.hmget, keys.repos(project), names), reads=named("repo", project)
                 )
+                await self._check_gone("repo", project, names, documents)
                 found |= dict(zip(wanted, documents, strict=True))
             yield [_decoder.decode(document) for entry in page if (document := found[entry]) is not None]
+
+    async def _check_gone(self, kind: str, project: str, names: Sequence[str], documents: Sequence[Any]) -> None:
+        """Raise Damaged if a document is missing and has not gone together with its place in the indexes."""
+        members = _members(kind, project)
+        for name, document in zip(names, documents, strict=True):
+            if document is not None:
+                continue
+            score: Any = await ask(partial(self._client.zscore, members, name), reads=named(kind, project))
+            if score is not None:
+                raise damaged(f"{members} names {kind} {name}, which is not there")
 
     async def _gather(self, kind: str, project: str, rows: Callable[[], AsyncIterator[tuple[int, int]]]) -> list[Entry]:
         """List every row, and where those of its kind stand now that have changed meanwhile; newest first."""
         for _ in range(ATTEMPTS):
             mark = await self._last_change(kind, project)
-            gathered = {number: time async for time, number in rows()}
+            try:
+                gathered = {number: time async for time, number in rows()}
+            except ValueError as error:
+                raise damaged(f"an index of {project} has {error}") from error
             changed = await self._changed_since(kind, project, mark)
             if changed is not None:
                 gathered |= changed
@@ -114,7 +130,7 @@ class Snapshots:
 
     async def _by_time(self, kind: str, project: str) -> AsyncIterator[tuple[int, int]]:
         """Yield time and id of every repo or build. Those of one time may be more than a step: it grows."""
-        members = keys.modified(project) if kind == "repo" else keys.build_modified(project)
+        members = _members(kind, project)
         before, step = "+inf", STEP
         while True:
             by_score = partial(self._client.zrange, members, before, "-inf", desc=True, byscore=True, withscores=True)
@@ -161,3 +177,7 @@ class Snapshots:
             return None
         events = [_event_decoder.decode(fields[b"event"]) for _, fields in changes]
         return {event.id: event.modified for event in events if event.kind == kind}
+
+
+def _members(kind: str, project: str) -> str:
+    return keys.modified(project) if kind == "repo" else keys.build_modified(project)

@@ -29,6 +29,7 @@ STATUSES: dict[type[errors.ShamanError], HTTPStatus] = {
     errors.NotReady: HTTPStatus.GATEWAY_TIMEOUT,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.WrongSchema: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Damaged: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 _log = logging.getLogger(__name__)

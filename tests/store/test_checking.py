@@ -57,10 +57,15 @@ async def fill(store: Store, count: int = 12) -> None:
             await store.repos.put(project, repo(2, status=status), RULES)
         await store.repos.put(project, repo(count, status="deleted", modified="2026-01-01 00:00:00"), RULES)
         await store._client.xadd(keys.removals(project), {"removal": "{}"})  # noqa: SLF001 - as retention does
+    await fill_nodes(store)
+    await store.schema.check()
+
+
+async def fill_nodes(store: Store) -> None:
+    """Register one node that is up and one that is down."""
     await store.nodes.put("up.example.org", lambda _: Health(), registered=5)
     await store.nodes.put("down.example.org", lambda _: Health(healthy=False), registered=7)
     await store.nodes.take()
-    await store.schema.check()
 
 
 async def faults_of(store: Store, projects: Collection[str] = (), **options: bool) -> list[Fault]:

@@ -8,10 +8,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from msgspec import Struct
-from redis import exceptions
 from redis.asyncio import Redis
 
-from shaman.errors import Unavailable
+from shaman.errors import Damaged, Unavailable
 from shaman.store import keys
 from shaman.store.batches import Argument, Batches, Script
 from shaman.store.connection import ask
@@ -146,8 +145,8 @@ async def ask_typed(call: Callable[[], Awaitable[Any]], otherwise: Any) -> Any:
     """Return what `call` returns, `otherwise` if the key is of another type: that is a fault of its own."""
     try:
         return await ask(call)
-    except exceptions.ResponseError as error:
-        if not str(error).startswith("WRONGTYPE"):
+    except Damaged as error:
+        if not str(error.__cause__).startswith("WRONGTYPE"):
             raise
         return otherwise
 

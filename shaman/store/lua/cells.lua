@@ -43,11 +43,13 @@ local function each_cell(cells, status, visit)
   until false
 end
 
--- Appends the documents of `ids` to `answer`, a thousand at a time, as unpack() has a limit.
+-- Appends the documents of `ids` to `answer`, a thousand at a time, as unpack() has a limit. The error DAMAGED in its
+-- place if one is missing: an answer without it would be wrong.
 local function append_documents(answer, repos, ids)
   for first = 1, #ids, 1000 do
     local last = math.min(first + 999, #ids)
-    for _, document in ipairs(redis.call('HMGET', repos, unpack(ids, first, last))) do
+    for index, document in ipairs(redis.call('HMGET', repos, unpack(ids, first, last))) do
+      if not document then return redis.error_reply('DAMAGED ' .. repos .. ' has no ' .. ids[first + index - 1]) end
       answer[#answer + 1] = document
     end
   end

@@ -8,73 +8,12 @@
 --         5-8 ref, sha1, cell, time of the old record, 9-12 of the new one,
 --         13 what is left of a deleted record, 14 seconds to keep it for, 15 what was left of an earlier one as read,
 --         16 change event from behind its id on, 17 length of the stream, 18 channel
--- Returns the id ('0' = nothing was there to delete); '' when the store has something else than was read: read again
---@include profiles
---@include newest
-local repos, next_id, identities, gone, modified, sha1s, changes = unpack(KEYS, 1, 7)
-local digest, old, tail, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-
--- Puts the lists right that a record of the status of `cell` stands in, from the lines of its sha1.
-local function rank(first, sha1_repos, names, ref, sha1, cell, lines)
-  local status, newest, newest_of_status = string.match(cell, '^[^/]*'), nil, nil
-  for line_status, time in string.gmatch(lines, '([^/\n]*)/[^\n]*/(%d+)/%d+\n') do
-    if not newest or time > newest then newest = time end
-    if line_status == status and (not newest_of_status or time > newest_of_status) then newest_of_status = time end
-  end
-  set_score(KEYS[first + 2], sha1, newest)
-  set_score(KEYS[first + 3], sha1, newest_of_status)
-  set_score(KEYS[first], ref, newest_in(KEYS[first + 2]))
-  set_score(KEYS[first + 1], ref, newest_in(KEYS[first + 3]))
-  local anywhere = newest_in(sha1_repos)
-  if set_score(sha1s, sha1, anywhere) == 1 then set_score(names, sha1, anywhere and 0) end
-end
-
-local function set_lines(rows, profiles, sha1, before, lines)
-  if lines == '' then redis.call('HDEL', rows, sha1) else redis.call('HSET', rows, sha1, lines) end
-  if before ~= '' then redis.call('ZREM', profiles, profile_member(before, sha1)) end
-  if lines ~= '' then redis.call('ZADD', profiles, 0, profile_member(lines, sha1)) end
-end
-
-local function line_of(cell, time) return table.concat({cell, time, id}, '/') .. '\n' end
-
-local function without(lines, line)
-  local from, to = string.find('\n' .. lines, '\n' .. line, 1, true)
-  return string.sub(lines, 1, from - 1) .. string.sub(lines, to)
-end
-
-local function index(cells, sha1_repos, cell, time)
-  redis.call('ZADD', cells, 0, table.concat({cell, time, id}, '/'))
-  redis.call('ZADD', sha1_repos, time, id)
-  redis.call('ZADD', modified, time, id)
-end
-
-local function unindex(cells, sha1_repos, cell, time)
-  redis.call('ZREM', cells, table.concat({cell, time, id}, '/'))
-  redis.call('ZREM', sha1_repos, id)
-  redis.call('ZREM', modified, id)
-end
-
-local function move(old_place, new_place)
-  local ref, sha1, cell, time = unpack(old_place or new_place)
-  local new_ref, new_sha1, new_cell, new_time = unpack(new_place or old_place)
-  if old_place then unindex(KEYS[12], KEYS[20], cell, time) end
-  if new_place then index(KEYS[18], KEYS[21], new_cell, new_time) end
-  local before = redis.call('HGET', KEYS[13], sha1) or ''
-  local lines = old_place and without(before, line_of(cell, time)) or before
-  local stays = old_place and new_place and ref == new_ref and sha1 == new_sha1
-  if stays then lines = lines .. line_of(new_cell, new_time) end
-  if old_place then
-    set_lines(KEYS[13], KEYS[22], sha1, before, lines)
-    rank(8, KEYS[20], KEYS[24], ref, sha1, cell, lines)
-  end
-  if not new_place then return end
-  if not stays then
-    before = redis.call('HGET', KEYS[19], new_sha1) or ''
-    lines = before .. line_of(new_cell, new_time)
-    set_lines(KEYS[19], KEYS[23], new_sha1, before, lines)
-  end
-  rank(14, KEYS[21], KEYS[25], new_ref, new_sha1, new_cell, lines)
-end
+-- Returns the id ('0' = nothing was there to delete); '' when the store has something else than was read: read again;
+--         the error DAMAGED, with nothing written, when the rows do not have the old record
+--@include placing
+local repos, next_id, identities, gone, changes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[7]
+local digest, old, tail, id = unpack(ARGV, 1, 4)
+local ref, sha1, cell, time, new_ref, new_sha1, new_cell, new_time = unpack(ARGV, 5, 12)
 
 local known = redis.call('HGET', identities, digest)
 local stored = known and redis.call('HGET', repos, known) or ''
@@ -84,6 +23,13 @@ if known and tail ~= '' and stored == '{"id":' .. known .. tail then
 end
 if stored ~= old then return '' end
 if old == '' and (redis.call('GET', gone) or '') ~= ARGV[15] then return '' end
+
+local stays = old ~= '' and tail ~= '' and ref == new_ref and sha1 == new_sha1
+local before = old ~= '' and redis.call('HGET', KEYS[13], sha1) or ''
+local left = old == '' and '' or without(before, row_of(id, cell, time))
+if not left then return redis.error_reply('DAMAGED ' .. KEYS[13] .. ' has no line of repo ' .. id) end
+local others = tail ~= '' and not stays and redis.call('HGET', KEYS[19], new_sha1) or ''
+
 if tail == '' then
   redis.call('DEL', gone) -- a server that is full lets a script end that has begun with what frees memory
   redis.call('SET', gone, ARGV[13], 'EX', ARGV[14])
@@ -94,8 +40,18 @@ if old == '' and id ~= '' then
   elseif tonumber(redis.call('GET', next_id) or 0) < tonumber(id) then redis.call('SET', next_id, id) end
 end
 if id == '' then id = string.format('%d', redis.call('INCR', next_id)) end
-move(old ~= '' and {unpack(ARGV, 5, 8)}, tail ~= '' and {unpack(ARGV, 9, 12)})
+
+local line = row_of(id, new_cell, new_time) .. '\n'
+if stays then left = left .. line end
+if old ~= '' then unindex(8, id, cell, time) end
+if tail ~= '' then index(14, id, new_cell, new_time) end
+if old ~= '' then
+  set_lines(8, sha1, before, left)
+  rank(8, ref, sha1, cell, left)
+end
 if tail ~= '' then
+  if not stays then set_lines(14, new_sha1, others, others .. line) end
+  rank(14, new_ref, new_sha1, new_cell, stays and left or others .. line)
   redis.call('HSET', repos, id, '{"id":' .. id .. tail)
   redis.call('HSET', identities, digest, id)
   redis.call('DEL', gone)
