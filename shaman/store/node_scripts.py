@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from shaman.store import keys
 from shaman.store.batches import Batches, Script
 from shaman.store.connection import ask
+from shaman.store.documents import text_of
 from shaman.store.scripts import STREAM_LENGTH
 
 
@@ -30,6 +31,7 @@ class NodeSwap(Struct, frozen=True, kw_only=True):
     status: Literal["up", "down"]
     registered: int | None
     event: bytes
+    configured: bool
 
 
 class NodeScripts:
@@ -40,6 +42,7 @@ class NodeScripts:
         self._find_nodes = Script(client, batches, "find_nodes")
         self._take_node = Script(client, batches, "take_node")
         self._swap_node = Script(client, writes, "swap_node")
+        self._remove_node = Script(client, writes, "remove_node")
 
     async def find_nodes(self, configured: Sequence[str]) -> tuple[int, list[NodeRow]]:
         """Read the clock and the pool, in order."""
@@ -53,11 +56,19 @@ class NodeScripts:
         names = [keys.NODE_TURN, keys.NODES_KNOWN, keys.NODES_DOWN, keys.NODES_USED]
         arguments = ["peek" if peek else "take", *configured]
         host: bytes = await ask(partial(self._take_node, names, arguments), repeat=peek)
-        return host.decode()
+        return text_of(host)
 
     async def swap_node(self, host: str, swap: NodeSwap) -> bool:
         """Write what a check found; False: read it again."""
         names = [keys.NODE_FACTS, keys.NODES_KNOWN, keys.NODES_DOWN, keys.NODE_CHANGES]
         registered = "" if swap.registered is None else swap.registered
         state = [swap.old_document, swap.document, swap.status, registered, swap.event]
-        return bool(await ask(partial(self._swap_node, names, [host, *state, STREAM_LENGTH, keys.CHANNEL])))
+        arguments = [host, *state, STREAM_LENGTH, keys.CHANNEL, int(swap.configured)]
+        return bool(await ask(partial(self._swap_node, names, arguments)))
+
+    async def remove_node(self, host: str, event: bytes) -> bool:
+        """Take a registered node out of the pool; False if there is none."""
+        names = [keys.NODE_FACTS, keys.NODES_KNOWN, keys.NODES_DOWN, keys.NODES_USED, keys.NODE_CHANGES]
+        return bool(
+            await ask(partial(self._remove_node, names, [host, event, STREAM_LENGTH, keys.CHANNEL]), repeat=False)
+        )

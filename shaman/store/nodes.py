@@ -8,10 +8,11 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from shaman.config import host_of
-from shaman.errors import NotFound, Unavailable
+from shaman.errors import Invalid, NotFound, Unavailable
 from shaman.models import Health, Node
 from shaman.store import keys
 from shaman.store.connection import ask
+from shaman.store.documents import Documents, damaged, text_of
 from shaman.store.node_scripts import NodeRow, NodeScripts, NodeSwap
 from shaman.store.wakeups import Wakeups
 
@@ -19,15 +20,15 @@ WRITE_ATTEMPTS = 16
 """How often a write is tried while others write the same node; a check and a registration or two may meet."""
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Health)
+_decoder = Documents(Health)
 
 
 class NodeChange(Struct, frozen=True, kw_only=True):
-    """An entry of the change stream: a node came into the pool, went up or went down."""
+    """An entry of the change stream: a node came into the pool, went up or down, or was taken out."""
 
     kind: Literal["node"] = "node"
     host: str
-    status: Literal["up", "down"]
+    status: Literal["up", "down", "deleted"]
     modified: int | None
 
 
@@ -83,13 +84,28 @@ class Nodes:
             new = change(old)
             if new is None and registered is None:
                 return
+            swap = _swap(host, document, new or old, registered, configured=host in self._urls)
             with self._wakeups.writing([("node",)]):
-                if await self._scripts.swap_node(host, _swap(host, document, new or old, registered)):
+                if await self._scripts.swap_node(host, swap):
                     return
         raise Unavailable(f"the node is being written by too many at once: {host}")
 
+    async def delete(self, host: str) -> None:
+        """Take a node out of the pool. Raises NotFound if it has not registered, Invalid if the configuration has it.
+
+        Not repeated, as what was done by then would be NotFound.
+        """
+        if host in self._urls:
+            raise Invalid(f"host: {host} is in chacra_nodes of config.toml, and leaves the pool when it leaves that")
+        event = _encoder.encode(NodeChange(host=host, status="deleted", modified=None))
+        with self._wakeups.writing([("node",)]):
+            if not await self._scripts.remove_node(host, event):
+                raise NotFound(f"no such node: {host}")
+
     def _node(self, row: NodeRow) -> Node:
-        host = row.host.decode()
+        host = text_of(row.host)
+        if row.used and not row.used.isdigit():
+            raise damaged(f"{keys.NODES_USED} has no time of {host}")
         return Node(
             host=host,
             url=self.url(host),
@@ -99,7 +115,7 @@ class Nodes:
         )
 
 
-def _swap(host: str, document: bytes, health: Health, registered: int | None) -> NodeSwap:
+def _swap(host: str, document: bytes, health: Health, registered: int | None, *, configured: bool) -> NodeSwap:
     status: Literal["up", "down"] = "up" if health.healthy else "down"
     change = NodeChange(host=host, status=status, modified=health.last_check)
     return NodeSwap(
@@ -108,4 +124,5 @@ def _swap(host: str, document: bytes, health: Health, registered: int | None) ->
         status=status,
         registered=registered,
         event=_encoder.encode(change),
+        configured=configured,
     )

@@ -125,7 +125,7 @@ def _record(change: Change, releases: Releases) -> RecordTold:
 def _node(change: NodeChange) -> NodeTold:
     return NodeTold(
         kind=change.kind,
-        event="updated",
+        event="deleted" if change.status == "deleted" else "updated",
         host=change.host,
         healthy=change.status == "up",
         status=change.status,

@@ -178,3 +178,21 @@ async def test_one_process_at_a_time_checks(store: Store, redis: Any) -> None:
     await redis.pexpire(keys.NODES_CHECKING, 0)  # as if its time were over
     assert await store.rights.hold(keys.NODES_CHECKING, "second", 60) == 0
     assert await store.rights.hold(keys.NODES_CHECKING, "first", 60) > 0
+
+
+async def test_a_deleted_node_leaves_nothing_but_an_event(store: Store, redis: Any) -> None:
+    """A check that was on its way by then does not bring it back; only a registration does."""
+    await store.nodes.put("gone.example.org", lambda _: Health(healthy=False), registered=5)
+    await store.nodes.delete("gone.example.org")
+    await store.nodes.put("gone.example.org", lambda _: Health(healthy=False, down_count=2))
+    for name in (keys.NODES_KNOWN, keys.NODE_FACTS, keys.NODES_DOWN, keys.NODES_USED):
+        assert await redis.exists(name) == 0
+    [(_, fields)] = await redis.xrevrange(keys.NODE_CHANGES, count=1)
+    assert msgspec.json.decode(fields[b"event"]) == {
+        "kind": "node",
+        "host": "gone.example.org",
+        "status": "deleted",
+        "modified": None,
+    }
+    with pytest.raises(NotFound):
+        await store.nodes.delete("gone.example.org")

@@ -153,3 +153,26 @@ async def test_a_store_that_is_away_is_told_as_such() -> None:
             assert answer.status_code == 503
             assert answer.headers["Retry-After"]
             assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_a_node_is_taken_out_for_good(http: httpx.AsyncClient) -> None:
+    """A DELETE takes a registered one out of both dialects, whatever a check finds then; a second one finds none."""
+    host = "127.0.0.1:1"
+    assert (await http.post(f"/api/nodes/{host}/")).status_code == 200
+    assert (await http.delete(f"/api/nodes/{host}/", auth=("limited", "narrow"))).status_code == 401
+    answer = await http.delete(f"/api/nodes/{host}/")
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert host not in (await http.get("/api/nodes/")).json()
+    for path in (f"/api/nodes/{host}/", "/api/nodes/never.example.org/"):
+        assert (await http.delete(path)).status_code == 404
+    assert (await http.post(f"/api/nodes/{host}/")).status_code == 200
+    assert host in (await http.get("/api/nodes/")).json()
+
+
+async def test_a_configured_node_stays(http: httpx.AsyncClient) -> None:
+    """A DELETE says where it stands, in whatever case its name is, registered or not."""
+    for host in ("chacra01.ceph.com", "CHACRA01.ceph.com"):
+        answer = await http.delete(f"/api/nodes/{host}/")
+        assert answer.status_code == 400
+        assert "chacra01.ceph.com is in chacra_nodes of config.toml" in answer.text
+    assert (await http.get("/nodes/")).json() == URLS

@@ -57,3 +57,13 @@ async def post_node(host: str) -> Response:
         raise Invalid(f"host: `{NEXT}` is the word for the node whose turn it is, not one")
     await shaman().rotation.register(host.lower())
     return json_response({})
+
+
+@blueprint.delete("/<name:host>/")
+@answers(Done, errors=(NotFound,), login=True)
+async def delete_node(host: str) -> Response:
+    """Take a node out of the pool that has registered; those of the configuration stay. A POST brings it back."""
+    check_may_write(None)
+    check_no_parameters()
+    await shaman().store.nodes.delete(host.lower())
+    return json_response({})
