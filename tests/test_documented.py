@@ -27,19 +27,20 @@ LETTERS = {"project": "P", "ref": "R", "sha1": "S", "distro": "D", "version": "V
 LETTERS |= {"host": "H", "tail": "FILE"}
 
 FOR_PEOPLE = {"text/html", "text/css", "text/javascript", "image/svg+xml"}
-"""What a page is made of; of those routes the document tells, and the pages themselves lead from one to the other."""
+"""What a page is made of; of those routes the document tells, and the pages lead from one to the other."""
 
 
-def medias(operation: dict[str, Any]) -> set[str]:
-    """Return the types of what an operation answers when all is well."""
-    return {media for each in operation["responses"].values() for media in each.get("content", {})}
+def is_page(operation: dict[str, Any]) -> bool:
+    """Tell whether an operation answers with a page, or a part of one, who does not ask for anything else."""
+    medias = [media for each in operation["responses"].values() for media in each.get("content", {})]
+    return medias[:1] != [] and medias[0] in FOR_PEOPLE
 
 
 def routes() -> Iterator[str]:
     """Yield every route for programs as the README spells them, such as `GET /repos/P/`."""
     for path, item in DOCUMENT["paths"].items():
         for method, operation in item.items():
-            if method == "head" or (medias(operation) and medias(operation) <= FOR_PEOPLE):
+            if method == "head" or is_page(operation):
                 continue
             for name in ("R", "S") if "{name}" in path else ("",):  # a search by ref or by sha1
                 letters = LETTERS | {"name": name}
@@ -76,13 +77,20 @@ def test_the_readme_names_no_route_that_is_not_there() -> None:
 
 
 def test_the_readme_names_every_route() -> None:
-    """Those that answer with more than a page."""
+    """Those of programs."""
     assert {route for _, means in told_routes() for route in means} == ROUTES
 
 
 def asked() -> set[str]:
-    """Return the names of all filters."""
-    return {each["name"] for each in DOCUMENT["components"]["parameters"].values() if each["in"] == "query"}
+    """Return the names of all filters, but for those by which pages lead to one another."""
+    refs = [
+        each["$ref"].rpartition("/")[2]
+        for item in DOCUMENT["paths"].values()
+        for operation in item.values()
+        for each in operation["parameters"]
+        if not is_page(operation)
+    ]
+    return {name.rpartition(".")[2] for name in refs if "query." in name}
 
 
 def test_the_readme_names_every_filter() -> None:
