@@ -81,29 +81,28 @@ def test_the_readme_names_every_route() -> None:
     assert {route for _, means in told_routes() for route in means} == ROUTES
 
 
-def asked() -> set[str]:
-    """Return the names of all filters, but for those by which pages lead to one another."""
-    refs = [
-        each["$ref"].rpartition("/")[2]
-        for item in DOCUMENT["paths"].values()
-        for operation in item.values()
-        for each in operation["parameters"]
-        if not is_page(operation)
-    ]
-    return {name.rpartition(".")[2] for name in refs if "query." in name}
+def filters() -> Iterator[tuple[bool, str]]:
+    """Yield each filter, and whether it is one of those by which pages lead to one another."""
+    for item in DOCUMENT["paths"].values():
+        for operation in [operation for method, operation in item.items() if method != "head"]:
+            for each in operation["parameters"]:
+                place, _, name = each["$ref"].rpartition(".")
+                if place.endswith("query"):
+                    yield is_page(operation), name
 
 
 def test_the_readme_names_every_filter() -> None:
     """In a code span, or in a question that it shows."""
-    for name in asked():
+    for name in {name for of_page, name in filters() if not of_page}:
         assert re.search(rf"`\??{name}\b|[?&]{name}=", README), name
 
 
 def test_the_documents_ask_by_no_filter_that_is_not_there() -> None:
     """In any question that they show."""
+    known = {name for _, name in filters()}
     for file, text in TEXTS.items():
         for name in re.findall(r"/[?][^\s`'\"]*", text):
-            assert set(re.findall(r"[?&](\w+)=", name)) <= asked(), (file, name)
+            assert set(re.findall(r"[?&](\w+)=", name)) <= known, (file, name)
 
 
 def test_every_word_is_used() -> None:

@@ -42,7 +42,7 @@ HEADER = "#/components/parameters/header."
 
 SETTINGS = CONFIG_TOML.replace("[server]", "[server]\nlongest_wait = 0.005")
 
-EXAMPLES = 15
+EXAMPLES = 10
 
 bounded = settings(
     deadline=None, suppress_health_check=list(HealthCheck), max_examples=EXAMPLES, derandomize=True, database=None
@@ -89,7 +89,9 @@ def of_new_records() -> Json:
                 schema["pattern"] = "^20[0-9][0-9]-0[1-9]-1[0-9][T ]1[0-9]:[0-5][0-9]:[0-5][0-9](Z|[+]0[0-9]:00)?$"
             if name == "extra":
                 schema["additionalProperties"] = {"type": ["string", "boolean", "null"]}
-    document["components"]["parameters"]["post.path.host"]["schema"] = {"enum": [NOBODY]}
+    parameters = document["components"]["parameters"]
+    parameters["post.path.host"]["schema"] = {"enum": [NOBODY]}
+    parameters["query.q"]["schema"] = {"type": "string", "pattern": "^[ -~]{0,99}$"}
     return document
 
 

@@ -29,6 +29,7 @@ URL: Schema = {"type": "string", "maxLength": URL_LIMIT, "pattern": rf"^[^{_OTHE
 TIME: Schema = {"type": "string", "minLength": 1}
 TERMS: Schema = {"type": "string", "pattern": f"^{_TERM}(?:,{_TERM})*$"}
 VERSIONED_TERMS: Schema = {"type": "string", "pattern": rf"^(?:{_VERSIONED}(?:,{_VERSIONED})*|[^\S{_NO_URL_HAS}]*)$"}
+PLACE: Schema = {"type": "string", "pattern": rf"^(?:[0-9]{{1,16}}-[^{_NO_URL_HAS}]+)?$"}
 FLAG: Schema = {"type": "string", "enum": list(SPELLINGS)}
 SECONDS: Schema = {"type": "number", "minimum": 0}
 
@@ -97,9 +98,9 @@ WORDS = {
         25,
         SECONDS,
     ),
-    "after": Word("Place in the list behind which the page begins, as links to it have it.", "", PRINTABLE),
+    "after": Word("Place in the list behind which the page begins, as links to it have it.", "", PLACE),
     "number": Word("The id of the build.", "6229"),
-    "q": Word("A ref, the first characters of a sha1, or a URL.", "c9ff03bb", PRINTABLE),
+    "q": Word("A ref, the first characters of a sha1, or a URL.", "c9ff03bb", PRINTABLE | {"maxLength": URL_LIMIT}),
     "v": Word("Changes with the file, so that it may be kept for ever.", "0", PRINTABLE),
     "kind": Word("Only changes of this.", "repo", {"type": "string", "enum": list(KINDS)}),
     "last_event_id": Word("`Last-Event-ID` for who cannot send headers.", "", PRINTABLE),
