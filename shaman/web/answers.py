@@ -32,10 +32,13 @@ class Body(Struct, frozen=True, kw_only=True):
 
 
 class Answers(Struct, frozen=True, kw_only=True):
-    """What `answers` says of a handler: the types of its bodies by status, and the rest as it is called there."""
+    """What `answers` says of a handler: the types of its bodies by status, and the rest as it is called there.
+
+    Of several `media` the first is for who names none.
+    """
 
     kinds: Mapping[int, Any]
-    media: str
+    media: tuple[str, ...]
     query: tuple[str, ...]
     body: Body | None
     errors: tuple[type[ShamanError] | HTTPStatus, ...]
@@ -46,7 +49,7 @@ class Answers(Struct, frozen=True, kw_only=True):
 def answers(
     kinds: Any,
     *,
-    media: str = JSON,
+    media: str | tuple[str, ...] = JSON,
     query: tuple[str, ...] = (),
     body: Body | None = None,
     errors: tuple[type[ShamanError] | HTTPStatus, ...] = (),
@@ -55,14 +58,14 @@ def answers(
 ) -> Callable[[Handler], Handler]:
     """Say what a handler answers: bodies of a type, or of the types in a mapping by status (a tuple: one of them).
 
-    `errors` are those that only some routes have: not those of any URL, any store, a body or a `login`. An answer that
-    is `no_store` is good for one request, so it has no ETag.
+    A redirect has text, whatever the `media` of the rest. `errors` are those that only some routes have: not those of
+    any URL, any store, a body or a `login`. An answer that is `no_store` is good for one request, so it has no ETag.
     """
 
     def note(handler: Handler) -> Handler:
         handler.answers = Answers(  # type: ignore[attr-defined]
             kinds=kinds if isinstance(kinds, Mapping) else {HTTPStatus.OK: kinds},
-            media=media,
+            media=(media,) if isinstance(media, str) else media,
             query=query,
             body=body,
             errors=errors,
@@ -72,3 +75,9 @@ def answers(
         return handler
 
     return note
+
+
+def told_by(handler: Callable[..., Any]) -> Answers:
+    """Return what is said of a handler."""
+    told: Answers = handler.answers  # type: ignore[attr-defined]
+    return told

@@ -6,9 +6,11 @@ from typing import Any
 import msgspec
 from quart import Blueprint, Response
 
-from shaman.web.answers import answers
+from shaman.web.answers import HTML, answers
 from shaman.web.context import Shaman, shaman
 from shaman.web.openapi.document import make_document
+from shaman.web.openapi.page import reading
+from shaman.web.pages.rendering import fill, page
 from shaman.web.responses import check_no_parameters, encoded_response
 
 blueprint = Blueprint("docs", __name__)
@@ -22,7 +24,20 @@ async def get_openapi() -> Response:
     return encoded_response(openapi_document(shaman()))
 
 
+@blueprint.get("/docs/")
+@answers(str, media=HTML, no_store=True)
+async def show_docs() -> Response:
+    """Show this document to people."""
+    check_no_parameters()
+    return page(_docs(openapi_document(shaman())))
+
+
 @lru_cache(1)
 def openapi_document(app: Shaman) -> bytes:
     """Return the document of all routes of the application, which stay as they are."""
     return msgspec.json.encode(make_document(app))
+
+
+@lru_cache(1)
+def _docs(document: bytes) -> str:
+    return fill("docs.html", reading(msgspec.json.decode(document)))

@@ -11,6 +11,7 @@ from shaman.checks import check_sha1, check_text
 from shaman.errors import Invalid
 from shaman.store.feed import Feed, Item
 from shaman.store.told import KINDS, Told, Wanted
+from shaman.web.answers import EVENTS, answers
 from shaman.web.context import shaman
 from shaman.web.responses import check_no_parameters
 
@@ -19,6 +20,8 @@ blueprint = Blueprint("events", __name__, url_prefix="/events")
 COME_BACK = (1000, 3000)
 """Milliseconds until a client that was cut off comes back, chosen for each so that not all come at once."""
 
+FILTERS = ("project", "ref", "sha1", "kind", "last_event_id")
+
 SHARED = 1024
 """Events whose text is remembered: as many as the listeners of one process are told while it goes around."""
 
@@ -26,6 +29,7 @@ ADVICE = "some changes may be missing: ask again for what you follow; the events
 
 
 @blueprint.get("/")
+@answers(str, media=EVENTS, query=FILTERS)
 async def get_events() -> Response:
     """Tell every change, those behind the id of Last-Event-ID first; a HEAD has the headers only."""
     wanted = _wanted()
@@ -42,7 +46,7 @@ async def get_events() -> Response:
 
 
 def _wanted() -> Wanted:
-    check_no_parameters("project", "ref", "sha1", "kind", "last_event_id")
+    check_no_parameters(*FILTERS)
     named = {name: value for name, value in request.args.items() if name != "last_event_id"}
     for name in ("project", "ref"):
         if name in named:

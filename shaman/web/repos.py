@@ -49,32 +49,32 @@ class ArchRepoObject(Struct, frozen=True, kw_only=True):
 
 
 @blueprint.get("/")
-@answers(list[str], query=("status",))
 @or_page(pages.show_projects)
+@answers(list[str], query=("status",))
 async def list_projects() -> Response:
     """List the projects."""
     return _found(await shaman().store.repos.projects(_status()), empty_is_found=True)
 
 
 @blueprint.get("/<name:project>/")
-@answers(list[str], query=("status",), errors=(NotFound,))
 @or_page(pages.show_refs)
+@answers(list[str], query=("status",), errors=(NotFound,))
 async def list_refs(project: str) -> Response:
     """List the refs of a project."""
     return _found(await shaman().store.repos.refs(project, _status()))
 
 
 @blueprint.get("/<name:project>/<name:ref>/")
-@answers(list[str], query=("status",), errors=(NotFound,))
 @or_page(pages.show_sha1s)
+@answers(list[str], query=("status",), errors=(NotFound,))
 async def list_sha1s(project: str, ref: str) -> Response:
     """List the sha1s of a ref."""
     return _found(await shaman().store.repos.sha1s(project, ref, _status()))
 
 
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/")
-@answers(list[str], query=("status",), errors=(NotFound,))
 @or_page(pages.show_distros)
+@answers(list[str], query=("status",), errors=(NotFound,))
 async def list_distros(project: str, ref: str, sha1: str) -> Response:
     """List the distros a sha1 is built for."""
     built = await _find(project, ref, sha1, _pattern())
@@ -82,8 +82,8 @@ async def list_distros(project: str, ref: str, sha1: str) -> Response:
 
 
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/<name:distro>/")
-@answers(list[str], query=("status",), errors=(NotFound,))
 @or_page(pages.show_versions)
+@answers(list[str], query=("status",), errors=(NotFound,))
 async def list_versions(project: str, ref: str, sha1: str, distro: str) -> Response:
     """List the versions of a distro a sha1 is built for."""
     built = await _find(project, ref, sha1, _pattern(distro))
@@ -91,8 +91,8 @@ async def list_versions(project: str, ref: str, sha1: str, distro: str) -> Respo
 
 
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/<name:distro>/<name:version>/")
-@answers(list[str], query=("status",), errors=(NotFound,))
 @or_page(pages.show_archs)
+@answers(list[str], query=("status",), errors=(NotFound,))
 async def list_archs(project: str, ref: str, sha1: str, distro: str, version: str) -> Response:
     """List the archs a sha1 is built for on a version of a distro."""
     built = await _find(project, ref, sha1, _pattern(distro, version))
@@ -100,8 +100,8 @@ async def list_archs(project: str, ref: str, sha1: str, distro: str, version: st
 
 
 @blueprint.get("/<name:project>/<name:ref>/<name:sha1>/<name:distro>/<name:version>/<name:arch>/")
-@answers(list[ArchRepoObject], query=("status",), errors=(NotFound,))
 @or_page(pages.show_arch)
+@answers(list[ArchRepoObject], query=("status",), errors=(NotFound,))
 async def get_repos(project: str, ref: str, sha1: str, distro: str, version: str, arch: str) -> Response:
     """List the repos a sha1 is built in for a distro, version and arch."""
     built = await _find(project, ref, sha1, _pattern(distro, version, arch))

@@ -68,6 +68,7 @@ WRONG_SHA1S: list[Any] = ["latest", "LATEST", "a b", "a/b", "a-b", "é", "x" * 6
 WRONG_EXTRAS: list[Any] = [[], "a", 1, None, {"n": 2**64}, {"a": [{"b": -(2**63) - 1}]}, nested(65), nested(900)]
 WRONG_ARCHS: list[Any] = [[], "x86_64", [1], [""], None, ["x86_64"]]
 WRONG_TIMES: list[Any] = ["yesterday", "", 5, "1969-12-31", "2026-13-01 00:00:00", None]
+WRONG_TIMES += ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
 WRONG_URLS: list[Any] = [
     "javascript:alert(1)",
     "JavaScript:alert(1)",

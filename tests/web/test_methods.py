@@ -39,3 +39,9 @@ async def test_a_wrong_method_is_405(http: httpx.AsyncClient, path: str, methods
         options = await http.options(each)
         assert options.status_code == 200
         assert sorted(options.headers["Allow"].split(", ")) == methods.split(", ")
+
+
+async def test_a_wrong_method_or_path_is_told_before_a_wait(http: httpx.AsyncClient) -> None:
+    """Where there is nothing to wait for, that is what is said."""
+    assert (await http.request("TRACE", "/repos/?wait=25")).status_code == 405
+    assert (await http.get("/nothing/here/?wait=25")).status_code == 404

@@ -8,6 +8,7 @@ import pytest
 
 from shaman.store import keys
 from tests.conftest import CONFIG
+from tests.web.test_repos import post
 from tests.web.workers import WRITER, Worker, cut, until
 
 LOOKUPS = [
@@ -203,3 +204,10 @@ async def test_a_wake_up_that_nobody_understands_wakes_everybody(workers: tuple[
     await until(lambda: one.trips >= trips + 2)
     assert not task.done()
     task.cancel()
+
+
+@pytest.mark.parametrize("seconds", ["%30", "1e%2B1", "0.5"])
+async def test_the_number_may_be_escaped(http: httpx.AsyncClient, seconds: str) -> None:
+    """As any value of a query may."""
+    await post(http)
+    assert (await http.get(f"/search/ceph/jewel/?wait={seconds}")).json()

@@ -31,7 +31,7 @@ else text whose lines are comments. 503 says by `Retry-After` when to ask again,
 
 
 def make_document(app: Quart) -> Json:
-    """Return the document of every route of `app` but the static files. Raises TypeError for one that tells nothing."""
+    """Return the document of every route of `app`. Raises TypeError for one that tells nothing."""
     routes = sorted(routes_of(app), key=lambda route: (path_of(route[0]).startswith("/api/"), path_of(route[0])))
     schemas, components = _schemas(told for _, told in routes)
     paths: dict[str, Json] = {}
@@ -63,8 +63,6 @@ def make_document(app: Quart) -> Json:
 def routes_of(app: Quart) -> Iterator[tuple[Rule, Answers]]:
     """Yield every rule with what its handler says of itself."""
     for rule in app.url_map.iter_rules():
-        if rule.endpoint.rpartition(".")[2] == "static":
-            continue
         told = getattr(app.view_functions[rule.endpoint], "answers", None)
         if told is None:
             raise TypeError(f"{rule.endpoint}: says nothing of its answers, see shaman/web/answers.py")

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from shaman.errors import TooLarge, TooManyTries, Unauthorized, Unavailable
-from shaman.web.answers import EVENTS, JSON, Answers, Body
+from shaman.web.answers import EVENTS, HTML, JSON, TEXT, Answers, Body
 from shaman.web.cache import KEPT_STATUSES
 from shaman.web.openapi import responses
 from shaman.web.openapi.words import NAME, PRINTABLE, VERSIONED_TERMS, WORDS, Schema, word_of
@@ -19,6 +19,14 @@ IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
     "description": "The ETag of an answer that is known: 304 if it is still so.",
+    "schema": {"type": "string"},
+}
+
+
+LAST_EVENT_ID = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "The id of the last event that was heard of: the answer begins behind it.",
     "schema": {"type": "string"},
 }
 
@@ -50,7 +58,7 @@ def _is_read(method: str) -> bool:
 
 
 def _has_etag(method: str, told: Answers) -> bool:
-    kept = not told.no_store and not told.login and told.media != EVENTS
+    kept = not told.no_store and not told.login and EVENTS not in told.media
     return kept and _is_read(method) and not KEPT_STATUSES.isdisjoint(told.kinds)
 
 
@@ -59,6 +67,8 @@ def _parameters(path: str, method: str, told: Answers) -> Iterator[Json]:
         yield _parameter(name, "path", NAME if _is_read(method) else WORDS[name].schema) | {"required": True}
     for name in told.query:
         yield _parameter(name, "query", _asked(path, name))
+    if EVENTS in told.media:
+        yield LAST_EVENT_ID
     if path.startswith(LOOKUPS) and _is_read(method):
         yield _parameter("wait", "query", WORDS["wait"].schema)
     if _has_etag(method, told) and HTTPStatus.OK in told.kinds:
@@ -110,7 +120,9 @@ def _responses(path: str, method: str, told: Answers, schemas: Mapping[Any, Json
         if kind is not None and method != "HEAD":
             of_each = [schemas[one] for one in kinds_of(kind)]
             schema = of_each[0] if len(of_each) == 1 else {"anyOf": of_each}
-            found[str(code)]["content"] = {told.media: {"schema": schema}}
+            medias = (TEXT,) if status == HTTPStatus.FOUND else told.media
+            content = {media: {"schema": {"type": "string"} if media == HTML else schema} for media in medias}
+            found[str(code)]["content"] = content
     if etag and HTTPStatus.OK in told.kinds:
         found["304"] = {"description": "It is still what is known."} | responses.headers(HTTPStatus.NOT_MODIFIED)
     for status in _errors(told):

@@ -63,7 +63,8 @@ def _name(dialect: str, status: HTTPStatus) -> str:
 
 
 def _native() -> Json:
-    return {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return problem | {"text/html": {"schema": {"type": "string", "description": "A page, for browsers."}}}
 
 
 def _api() -> Json:

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from shaman.checks import DEPTH_LIMIT, TEXT_LIMIT, URL_LIMIT
 from shaman.search import SPELLINGS
+from shaman.store.told import KINDS
 
 Schema = dict[str, Any]
 
@@ -28,6 +29,7 @@ URL: Schema = {"type": "string", "maxLength": URL_LIMIT, "pattern": rf"^[^{_OTHE
 TIME: Schema = {"type": "string", "minLength": 1}
 TERMS: Schema = {"type": "string", "pattern": f"^{_TERM}(?:,{_TERM})*$"}
 VERSIONED_TERMS: Schema = {"type": "string", "pattern": rf"^(?:{_VERSIONED}(?:,{_VERSIONED})*|[^\S{_NO_URL_HAS}]*)$"}
+PLACE: Schema = {"type": "string", "pattern": rf"^(?:[0-9]{{1,16}}-[^{_NO_URL_HAS}]+)?$"}
 FLAG: Schema = {"type": "string", "enum": list(SPELLINGS)}
 SECONDS: Schema = {"type": "number", "minimum": 0}
 
@@ -50,6 +52,7 @@ WORDS = {
     "ref": Word("Branch or tag. A slash in it is `%2F` in a path.", "next"),
     "sha1": Word("The commit that is built.", "c9ff03bb11397d525e8b768772a2a26b84628796", SHA1),
     "name": Word("A ref or a sha1.", "next"),
+    "file": Word("Name of a file.", "pages.css"),
     "distro": Word("Distribution, in lower case.", "centos"),
     "distro_version": Word("Release of the distro, by number or by codename; both are the same.", "8"),
     "distro_codename": Word("Codename of the release; null where it has none.", None),
@@ -95,6 +98,12 @@ WORDS = {
         25,
         SECONDS,
     ),
+    "after": Word("Place in the list behind which the page begins, as links to it have it.", "", PLACE),
+    "number": Word("The id of the build.", "6229"),
+    "q": Word("A ref, the first characters of a sha1, or a URL.", "c9ff03bb", PRINTABLE | {"maxLength": URL_LIMIT}),
+    "v": Word("Changes with the file, so that it may be kept for ever.", "0", PRINTABLE),
+    "kind": Word("Only changes of this.", "repo", {"type": "string", "enum": list(KINDS)}),
+    "last_event_id": Word("`Last-Event-ID` for who cannot send headers.", "", PRINTABLE),
     "type": Word("Always `about:blank`: the title says it.", "about:blank"),
     "title": Word("The status in words.", "Not Found"),
     "detail": Word("What is wrong with what.", "no such project: nfs-ganesha"),

@@ -6,7 +6,11 @@ A page is for who names HTML and likes it better than JSON, as browsers do. `*/*
 from collections.abc import Awaitable, Callable
 from functools import wraps
 
+from msgspec.structs import replace
 from quart import Request, Response, Websocket, request
+
+from shaman.errors import NotFound
+from shaman.web.answers import told_by
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -25,6 +29,7 @@ def or_page(page: Handler) -> Callable[[Handler], Handler]:
             response.headers["Vary"] = "Accept"
             return response
 
+        answer.answers = replace(told_by(handler), media=(_JSON, _HTML))  # type: ignore[attr-defined]
         return answer
 
     return answer_both
@@ -43,6 +48,9 @@ def or_json(handler: Handler) -> Callable[[Handler], Handler]:
             response.headers["Cache-Control"] = "no-cache"
             return response
 
+        told = told_by(handler)
+        of_both = replace(told, media=(_HTML, _JSON), no_store=True, errors=(*told.errors, NotFound))
+        answer.answers = of_both  # type: ignore[attr-defined]
         return answer
 
     return answer_both

@@ -5,8 +5,9 @@ from quart import Blueprint, Response
 
 from shaman.errors import NotFound
 from shaman.models import Build
+from shaman.web.answers import answers
 from shaman.web.api import builds as api
-from shaman.web.api.objects import build_object
+from shaman.web.api.objects import BuildObject, build_object
 from shaman.web.context import shaman
 from shaman.web.pages.accept import or_json
 from shaman.web.pages.rendering import path, read_after, read_cursor, render
@@ -66,6 +67,7 @@ async def show_builds(project: str, ref: str, sha1: str) -> Response:
     return await _show_builds(project, ref, sha1)
 
 
+@answers(list[BuildObject])
 async def list_flavor(project: str, ref: str, sha1: str, flavor: str) -> Response:
     """List the builds of a flavor of a sha1."""
     check_no_parameters()
@@ -80,6 +82,7 @@ async def show_flavor(project: str, ref: str, sha1: str, flavor: str) -> Respons
     return await _show_builds(project, ref, sha1, flavor)
 
 
+@answers(BuildObject)
 async def get_build(project: str, ref: str, sha1: str, flavor: str, number: str) -> Response:
     """Tell one build."""
     return json_response(build_object(await _find(project, ref, sha1, flavor, number), shaman().releases))

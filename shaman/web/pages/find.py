@@ -5,7 +5,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from quart import Blueprint, Response, request
 
+from shaman.errors import NotFound
 from shaman.finding import find
+from shaman.web.answers import HTML, answers
 from shaman.web.context import shaman
 from shaman.web.pages.rendering import path, redirect, render
 from shaman.web.responses import check_no_parameters
@@ -14,6 +16,7 @@ blueprint = Blueprint("find", __name__, url_prefix="/find")
 
 
 @blueprint.get("/")
+@answers({200: str, 302: str}, media=HTML, query=("q",), errors=(NotFound,), no_store=True)
 async def show_found() -> Response:
     """Lead to what was asked for, or list what may be meant; 404 where nothing is."""
     check_no_parameters("q")

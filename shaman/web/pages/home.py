@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from quart import Blueprint, Response
 
+from shaman.web.answers import HTML, answers
 from shaman.web.context import shaman
 from shaman.web.pages.rendering import render
 from shaman.web.responses import check_no_parameters
@@ -20,6 +21,7 @@ BAR = 60
 
 
 @blueprint.get("/")
+@answers(str, media=HTML, no_store=True)
 async def show_home() -> Response:
     """Show the projects, the latest ready repos and builds, and how many repos each day of two weeks has seen."""
     check_no_parameters()

@@ -8,6 +8,7 @@ from quart import Blueprint, Response
 from shaman.errors import NotFound
 from shaman.matrix import Matrix, Row, matrix_of, row_of
 from shaman.store.recent import Named
+from shaman.web.answers import HTML, answers
 from shaman.web.context import shaman
 from shaman.web.pages.rendering import path, read_after, render
 from shaman.web.responses import check_no_parameters
@@ -29,6 +30,7 @@ CELL = 260
 
 
 @blueprint.get("/<name:project>/<name:ref>/")
+@answers(str, media=HTML, query=("after",), errors=(NotFound,), no_store=True)
 async def show_matrix(project: str, ref: str) -> Response:
     """Show the newest sha1s of a ref, or those behind a place in the list."""
     check_no_parameters("after")

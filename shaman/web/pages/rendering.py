@@ -1,7 +1,7 @@
 """HTML out: templates are filled in here and nowhere else, and every page leaves with the same strict headers."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from urllib.parse import quote, urlencode
@@ -33,7 +33,16 @@ _UNITS = ((365 * 86400, "y"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 def render(template: str, answer: int = HTTPStatus.OK, **values: object) -> Response:
     """Return a page."""
-    text = _environment.get_template(template).render(values)
+    return page(fill(template, values), answer)
+
+
+def fill(template: str, values: Mapping[str, object]) -> str:
+    """Return the text of a page."""
+    return _environment.get_template(template).render(values)
+
+
+def page(text: str, answer: int = HTTPStatus.OK) -> Response:
+    """Return a text as a page."""
     return Response(text, answer, content_type="text/html; charset=utf-8", headers=HEADERS)
 
 
