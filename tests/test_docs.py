@@ -53,7 +53,7 @@ def test_a_query_asks_for_what_is_exported(query: str) -> None:
     names = set(re.findall(r"\bshaman_\w+", query))
     assert names or query.strip().startswith("up{")  # which Prometheus makes itself
     assert names <= set(EXPORTED)
-    labels = {"instance", "le"}.union(*(EXPORTED[name].labels for name in names))
+    labels = {"instance", "job", "le"}.union(*(EXPORTED[name].labels for name in names))
     used = re.findall(r"by \(([^)]*)\)", query) + re.findall(r"(\w+)(?:=|!=|=~)\"", query)
     assert {label.strip() for each in used for label in each.split(",")} <= labels
 

@@ -29,6 +29,7 @@ class Family(Struct, frozen=True):
 
 FAMILIES = {
     "shaman_requests": Family("counter", "Requests answered; status 0 got no answer.", ("route", "method", "status")),
+    "shaman_faults": Family("counter", "Answers 500: faults of the service, not those of /_health/."),
     "shaman_request_seconds": Family(
         "histogram", "Seconds until an answer begins, of requests that did not wait.", ("route",)
     ),
