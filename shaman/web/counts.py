@@ -118,6 +118,7 @@ class Counts:
             ),
             "shaman_cut_answers": self._cut,
             "shaman_waiters": len(self._waiting),
+            "shaman_event_listeners": self._store.feed.listeners,
             "shaman_failed_logins": self._failed_logins.failed,
             "shaman_refused_logins": self._failed_logins.refused,
             "shaman_log_lines_dropped": self._lines.dropped if self._lines else 0,

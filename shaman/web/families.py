@@ -37,6 +37,7 @@ FAMILIES = {
     "shaman_answer_bytes": Family("counter", "Bytes of the bodies of answers."),
     "shaman_cut_answers": Family("counter", "Answers that did not come to their end."),
     "shaman_waiters": Family("gauge", "Requests that wait for a change."),
+    "shaman_event_listeners": Family("gauge", "Clients that follow /events."),
     "shaman_cache_hits": Family("counter", "Answers from memory."),
     "shaman_cache_misses": Family("counter", "Answers that could have come from memory, and were not there."),
     "shaman_cache_drops": Family("counter", "Answers dropped from memory, as what they told has changed."),

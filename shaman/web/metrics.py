@@ -5,7 +5,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from quart import Blueprint, Response
 
 from shaman.board import Rows
-from shaman.errors import Unavailable
+from shaman.errors import TooManyTries, Unauthorized, Unavailable
+from shaman.web.answers import TEXT, answers
 from shaman.web.auth import check_is_known
 from shaman.web.context import shaman
 from shaman.web.families import Collected
@@ -15,6 +16,7 @@ blueprint = Blueprint("metrics", __name__, url_prefix="/metrics")
 
 
 @blueprint.get("/")
+@answers(str, media=TEXT, errors=(Unauthorized, TooManyTries), no_store=True)
 async def get_metrics() -> Response:
     """Tell the numbers; with `metrics.public = false` only to those who have credentials."""
     check_no_parameters()
