@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import TracebackType
 from typing import Literal, TextIO
 
 import msgspec
@@ -163,7 +164,16 @@ def set_up(form: Form = "auto", level: Level = "warning") -> Lines:
     for name in TOLD:
         logging.getLogger(name).setLevel(min(logging.INFO, root.level))
     logging.captureWarnings(capture=True)
+    sys.excepthook = _log_end
     return lines
+
+
+def _log_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log what nobody has caught, as the process ends."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        logging.getLogger(__name__).critical("unforeseen end", exc_info=(kind, error, trace))
 
 
 def stamp(seconds: float) -> str:

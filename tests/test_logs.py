@@ -5,6 +5,8 @@ import json
 import logging
 import os
 import pty
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from shaman import logs
 from shaman.logs import Lines, Said, stamp
 from tests.cli.test_commands import run
-from tests.test_serve import Service, until
+from tests.test_serve import ROOT, Service, environment, until
 
 
 def said(text: str, *, form: logs.Form = "json", trace: bool = False) -> str:
@@ -141,3 +143,15 @@ def test_a_wrong_level_is_refused(tmp_path: Path) -> None:
     told = run(tmp_path, "serve", "--port", "0")
     assert told.returncode == 1
     assert "log.level" in told.stderr
+
+
+def test_an_unforeseen_end_is_a_line() -> None:
+    """With its traceback in it."""
+    program = "from shaman.logs import set_up; set_up(); raise RuntimeError('one\\ntwo')"
+    told = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 1
+    [line] = map(json.loads, told.stderr.splitlines())
+    assert line["level"] == "critical"
+    assert "RuntimeError: one\ntwo" in line["traceback"]
