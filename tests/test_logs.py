@@ -5,10 +5,13 @@ import json
 import logging
 import os
 import pty
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +19,7 @@ from hypothesis import strategies as st
 from shaman import logs
 from shaman.logs import Lines, Said, stamp
 from tests.cli.test_commands import run
-from tests.test_serve import Service, until
+from tests.test_serve import ROOT, STOP_LIMIT, Service, environment, until
 
 
 def said(text: str, *, form: logs.Form = "json", trace: bool = False) -> str:
@@ -141,3 +144,38 @@ def test_a_wrong_level_is_refused(tmp_path: Path) -> None:
     told = run(tmp_path, "serve", "--port", "0")
     assert told.returncode == 1
     assert "log.level" in told.stderr
+
+
+def test_an_unforeseen_end_is_a_line() -> None:
+    """With its traceback in it."""
+    program = "from shaman.logs import set_up; set_up(); raise RuntimeError('one\\ntwo')"
+    told = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 1
+    [line] = map(json.loads, told.stderr.splitlines())
+    assert line["level"] == "critical"
+    assert "RuntimeError: one\ntwo" in line["traceback"]
+
+
+def test_a_service_whose_log_nobody_reads_goes_on(tmp_path: Path) -> None:
+    """It answers, and ends in its time."""
+    command = [sys.executable, "-m", "shaman", "serve", "--port", "0"]
+    unread, writer = os.pipe()
+    try:
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=writer
+        ) as process:
+            try:
+                assert process.stdout
+                url = process.stdout.readline().decode().split()[2]
+                with httpx.Client(base_url=url, timeout=20, trust_env=False) as http:
+                    for _ in range(400):  # of which each is a line of at least 250 bytes, and a pipe holds 65,536
+                        assert http.get("/nothing/").status_code == 404
+                process.terminate()
+                assert process.wait(STOP_LIMIT) == 0
+            finally:
+                process.kill()
+    finally:
+        os.close(writer)
+        os.close(unread)

@@ -90,9 +90,14 @@ def empty(size: int) -> Iterator[Service]:
 
 @contextmanager
 def _started(command: Sequence[str], settings: dict[str, str]) -> Iterator[Service]:
-    """Start a service and wait until it says where it serves. Raises RuntimeError if it ends instead."""
+    """Start a service and wait until it says where it serves. Raises RuntimeError if it ends instead.
+
+    Its log has a line for every request: each costs what it costs, and nobody reads them.
+    """
     environment = {name: value for name, value in os.environ.items() if name not in UNSET} | settings
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         try:
             said = process.stdout.readline() if process.stdout else ""
             found = re.search(r"serves (http://\S+) ", said)

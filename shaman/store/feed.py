@@ -94,6 +94,11 @@ class Feed:
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._stopped = False
 
+    @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return len(self._everybody())
+
     def stop(self) -> None:
         """End all listening, soon; from now on nobody listens."""
         self._stopped = True

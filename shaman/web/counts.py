@@ -11,6 +11,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 
 from shaman.board import Board, Place, Rows
@@ -26,6 +27,9 @@ from shaman.web.waiting import Waiting
 
 EVERY = 1.0
 """Seconds between two times that a worker tells its numbers: so old is what another worker tells of it."""
+
+HEALTH = "/_health/"
+"""The route that answers 500 without any fault of the service."""
 
 METHODS = frozenset({"GET", "HEAD", "POST"})
 """Methods that have a label of their own: nobody can make more labels by asking in strange ways."""
@@ -107,8 +111,14 @@ class Counts:
     def _web(self) -> dict[str, float]:
         told = {
             "shaman_answer_bytes": self._bytes,
+            "shaman_faults": sum(
+                number
+                for (route, _, status), number in self._requests.items()
+                if status == HTTPStatus.INTERNAL_SERVER_ERROR and route != HEALTH
+            ),
             "shaman_cut_answers": self._cut,
             "shaman_waiters": len(self._waiting),
+            "shaman_event_listeners": self._store.feed.listeners,
             "shaman_failed_logins": self._failed_logins.failed,
             "shaman_refused_logins": self._failed_logins.refused,
             "shaman_log_lines_dropped": self._lines.dropped if self._lines else 0,

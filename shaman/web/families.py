@@ -29,6 +29,7 @@ class Family(Struct, frozen=True):
 
 FAMILIES = {
     "shaman_requests": Family("counter", "Requests answered; status 0 got no answer.", ("route", "method", "status")),
+    "shaman_faults": Family("counter", "Answers 500: faults of the service, not those of /_health/."),
     "shaman_request_seconds": Family(
         "histogram", "Seconds until an answer begins, of requests that did not wait.", ("route",)
     ),
@@ -36,6 +37,7 @@ FAMILIES = {
     "shaman_answer_bytes": Family("counter", "Bytes of the bodies of answers."),
     "shaman_cut_answers": Family("counter", "Answers that did not come to their end."),
     "shaman_waiters": Family("gauge", "Requests that wait for a change."),
+    "shaman_event_listeners": Family("gauge", "Clients that follow /events."),
     "shaman_cache_hits": Family("counter", "Answers from memory."),
     "shaman_cache_misses": Family("counter", "Answers that could have come from memory, and were not there."),
     "shaman_cache_drops": Family("counter", "Answers dropped from memory, as what they told has changed."),

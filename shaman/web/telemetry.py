@@ -132,7 +132,7 @@ class Telemetry:
                 named = value
             elif name == b"x-forwarded-for":
                 forwarded = forwarded + b"," + value if forwarded else value
-        client = scope["client"]
+        client = scope.get("client")
         return Asked(
             sane_id(named) or f"{self._prefix}-{next(self._numbers):x}",
             scope["method"],

@@ -85,6 +85,7 @@ async def test_a_head_is_answered_from_memory(worker: Worker) -> None:
     """HEAD has the headers of GET and no body, from memory and before."""
     await worker.post()
     await worker.settle()
+    worker.http.headers["X-Request-ID"] = "one"
     first = await worker.http.head("/search/ceph/main/")
     answer = await worker.get("/search/ceph/main/")
     trips = worker.trips

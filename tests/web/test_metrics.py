@@ -159,6 +159,17 @@ async def test_who_waits_is_counted_apart(store: Store) -> None:
     assert number(told, "shaman_requests_total", route="/repos/<project>/<ref>/") == 1
 
 
+async def test_who_follows_events_is_counted(store: Store) -> None:
+    """As long as the stream is open."""
+    async with served(store) as url, httpx.AsyncClient(base_url=url) as http:
+        async with http.stream("GET", "/events") as stream:
+            assert stream.status_code == 200
+            while number(await metrics(http), "shaman_event_listeners") != 1:
+                pass
+        while number(await metrics(http), "shaman_event_listeners") != 0:
+            pass
+
+
 def asked_of(service: Service) -> Callable[[], float]:
     """Return what tells how many lists of projects have been asked for."""
     return lambda: number(service.http.get("/metrics").text, "shaman_requests_total", route="/repos/")
