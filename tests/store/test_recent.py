@@ -75,7 +75,7 @@ async def test_names_that_stand_higher_elsewhere_are_passed_over_step_by_step(re
 
 
 @pytest.mark.parametrize("sha1s", [1, 30])
-async def test_what_a_page_shows_is_read_in_few_round_trips(redis: Redis, store: Store, sha1s: int) -> None:
+async def test_what_a_page_shows_is_read_in_few_round_trips(store: Store, sha1s: int) -> None:
     """As many for thirty sha1s as for one, and each asks for a page only."""
     for number in range(sha1s):
         sha1 = f"{number:040x}"
@@ -84,7 +84,7 @@ async def test_what_a_page_shows_is_read_in_few_round_trips(redis: Redis, store:
             "ceph", PostedBuild(ref="main", sha1=sha1, url="https://j.example.org/", status="queued")
         )
     await store.recent.refs("ceph", None, None, 1)  # the script is there from now on
-    trips = trips_of(redis)
+    trips = trips_of(store._client)  # noqa: SLF001
     page = await store.recent.sha1s("ceph", "main", None, None, 25)
     names = [row.name for row in page.rows]
     lines = await store.recent.lines("ceph", "main", names)
