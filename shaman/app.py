@@ -40,11 +40,9 @@ def create_app(config: Config, store: Store, releases: Releases, lines: Lines | 
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"name": paths.NameConverter, "tail": paths.TailConverter}
-    for room in (repos, search, nodes, health, events, metrics, docs, api):
+    for room in (repos, search, nodes, health, events, metrics, docs, api, pages):
         app.register_blueprint(room.blueprint)
     app.before_request(note_route)
-    for blueprint in pages.blueprints:
-        app.register_blueprint(blueprint)
     app.before_request(heads.check_head)
     app.before_request(health.check_schema)
     app.register_error_handler(ShamanError, problems.handle_shaman_error)

@@ -33,13 +33,15 @@ KEPT_STATUSES = frozenset({200, 302})
 NEVER_KEPT = frozenset({b"authorization", b"transfer-encoding"})
 """Headers of a question that is not answered from memory: the application looks at what they say."""
 
+PAGED = "/repos/"
+"""Beginning of the paths that have a page beside their JSON: who names HTML is not answered from memory there."""
+
 BODY_HEADERS = frozenset({b"content-length", b"content-type"})
 """Headers that a 304 has not; the framework sends names in lower case."""
 
 Headers = tuple[tuple[bytes, bytes], ...]
 Key = tuple[bytes, bytes]
-"""Path and query as they were sent. What a client accepts decides how errors are told, and whether it gets a page: who
-names HTML is not answered from memory."""
+"""Path and query as they were sent; what a client accepts decides how errors are told, and which of PAGED it gets."""
 
 
 class Answer(Struct, frozen=True, gc=False):
@@ -89,7 +91,7 @@ class AnswerCache:
             return
         none_match = b""
         for name, value in scope["headers"]:
-            if name in NEVER_KEPT or (name == b"accept" and b"text/html" in value.lower()):
+            if name in NEVER_KEPT or (name == b"accept" and _may_be_a_page(scope, value)):
                 await self._app(scope, receive, send)
                 return
             if name == b"if-none-match":
@@ -182,6 +184,10 @@ class _Asked:
             self._lately, self._earlier = set(), self._lately
         self._lately.add(question)
         return question in self._earlier
+
+
+def _may_be_a_page(scope: Scope, accept: bytes) -> bool:
+    return b"text/html" in accept.lower() and f"{scope['path']}/".startswith(PAGED)
 
 
 def _may_be_kept(start: Message) -> bool:

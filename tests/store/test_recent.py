@@ -7,8 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from shaman.models import PostedBuild
 from shaman.store import Store, keys
 from shaman.store.recent import Named
+from tests.store.test_repos import put
+from tests.store.trips import trips_of
 
 members = st.sampled_from([*"abcdefgh", "ab", "a-b", "é", "Z", "z"])
 sets = st.dictionaries(members, st.integers(1, 4), max_size=10)
@@ -69,3 +72,28 @@ async def test_names_that_stand_higher_elsewhere_are_passed_over_step_by_step(re
     await redis.zadd(keys.build_refs("p"), {name: 10 + index for index, name in enumerate(names)} | {"last": 1})
     assert [row.name for row in await walk(store, 2)] == [*names[::-1], "last"]
     await redis.flushall()
+
+
+@pytest.mark.parametrize("sha1s", [1, 30])
+async def test_what_a_page_shows_is_read_in_few_round_trips(store: Store, sha1s: int) -> None:
+    """As many for thirty sha1s as for one, and each asks for a page only."""
+    for number in range(sha1s):
+        sha1 = f"{number:040x}"
+        await put(store, sha1=sha1, chacra_url=f"https://c.example.org/{number}/")
+        await store.builds.put(
+            "ceph", PostedBuild(ref="main", sha1=sha1, url="https://j.example.org/", status="queued")
+        )
+    await store.recent.refs("ceph", None, None, 1)  # the script is there from now on
+    trips = trips_of(store._client)  # noqa: SLF001
+    page = await store.recent.sha1s("ceph", "main", None, None, 25)
+    names = [row.name for row in page.rows]
+    lines = await store.recent.lines("ceph", "main", names)
+    builds = await store.recent.builds_of("ceph", "main", names, 100)
+    assert len(names) == len(lines) == len(builds) == min(sha1s, 25)
+    assert all(len(lines[name]) == len(builds[name]) == 1 for name in names)
+    assert len(trips) == 4
+    await store.recent.projects()
+    await store.recent.ready(["ceph"], 10)
+    await store.recent.builds(["ceph"], 10)
+    assert await store.recent.volume(["ceph"], [0, 2**52]) == [sha1s]
+    assert len(trips) == 12

@@ -13,7 +13,7 @@ from shaman.web.pages.accept import or_json
 from shaman.web.pages.rendering import path, read_after, read_cursor, render
 from shaman.web.responses import check_no_parameters, json_response
 
-blueprint = Blueprint("build_pages", __name__, url_prefix="/builds")
+blueprint = Blueprint("builds", __name__, url_prefix="/builds")
 
 NAMES = 50
 BUILDS = 100

@@ -37,7 +37,7 @@ def _path_here(asked: str) -> str | None:
         url = urlsplit(asked)
     except ValueError:
         return None
-    if url.scheme not in {"http", "https"} or url.netloc != request.host or not asked.isprintable():
+    if url.scheme not in {"http", "https"} or url.netloc.lower() != request.host.lower() or not asked.isprintable():
         return None
     names = [unquote(name) for name in url.path.split("/") if name]
     return None if names[:1] == ["find"] else path(*names, **dict(parse_qsl(url.query)))

@@ -29,13 +29,15 @@ async def show_home() -> Response:
     projects, more = await recent.projects()
     names = [project.name for project in projects]
     days = last_days(int(time.time()))
+    counts = await recent.volume(names, [int(day.timestamp()) * 1_000_000 for day in days])
     return render(
         "home.html",
         projects=projects,
         more=more,
         ready=await recent.ready(names, LISTED),
         builds=await recent.builds(names, LISTED),
-        chart=chart_of(days[:-1], await recent.volume(names, [int(day.timestamp()) * 1_000_000 for day in days])),
+        chart=chart_of(days[:-1], counts),
+        most=f"{max(counts):,}",
     )
 
 

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -12,6 +13,7 @@ from quart import Response, request
 
 from shaman.checks import check_url, whole_url
 from shaman.errors import Invalid
+from shaman.store.keys import quoted
 from shaman.store.recent import Line, Named
 from shaman.web.context import shaman
 from shaman.web.pages.static import url_of
@@ -28,6 +30,11 @@ HEADERS = {
     "Vary": "Accept",
 }
 
+REMEMBERED = 4096
+"""Times whose text is remembered: what is built together is shown together, and again."""
+
+_WEB = ("https://", "http://")
+_DRAWN = {name: name for name in ("ready", "failed", "building", "queued", "requested")} | {"started": "building"}
 _UNITS = ((365 * 86400, "y"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -74,7 +81,7 @@ def path(*names: str | Sequence[str], **parameters: str | None) -> str:
     """Return the path of a page: every name is quoted whole, and parameters that are empty are left out."""
     each = [name for some in names for name in ((some,) if isinstance(some, str) else some)]
     query = urlencode({name: value for name, value in parameters.items() if value})
-    return "/" + "".join(quote(name, safe="") + "/" for name in each) + (f"?{query}" if query else "")
+    return "/" + "".join(quoted(name) + "/" for name in each) + (f"?{query}" if query else "")
 
 
 def after(position: Named | None) -> str:
@@ -103,11 +110,13 @@ def read_cursor() -> int:
 
 def href(url: str | None) -> str | None:
     """Return where a posted URL leads, by https where it names no scheme; None if that is no web page."""
+    if not url or url.startswith(_WEB):
+        return url or None
     try:
-        check_url("url", url or "")
+        check_url("url", url)
     except Invalid:
         return None
-    return whole_url(url) if url else None
+    return whole_url(url)
 
 
 def age(microseconds: int) -> str:
@@ -121,18 +130,18 @@ def age(microseconds: int) -> str:
 
 def ago(microseconds: int) -> Markup:
     """Return a time as people read it, with the exact one for machines and for who points at it."""
-    exact = datetime.fromtimestamp(microseconds // 1_000_000, UTC)
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        exact.strftime("%Y-%m-%dT%H:%M:%SZ"), exact.strftime("%Y-%m-%d %H:%M:%S UTC"), age(microseconds)
-    )
+    return Markup(f"{_exact(microseconds // 1_000_000)}{age(microseconds)}</time>")  # noqa: S704 - digits and units
+
+
+@lru_cache(REMEMBERED)
+def _exact(seconds: int) -> str:
+    exact = datetime.fromtimestamp(seconds, UTC)
+    return f'<time datetime="{exact:%Y-%m-%dT%H:%M:%SZ}" title="{exact:%Y-%m-%d %H:%M:%S} UTC">'
 
 
 def kind_of(status: str) -> str:
     """Return the class that a status is drawn with."""
-    return status if status in _DRAWN else "other"
-
-
-_DRAWN = frozenset({"ready", "failed", "building", "queued", "requested"})
+    return _DRAWN.get(status, "other")
 
 
 _environment = Environment(

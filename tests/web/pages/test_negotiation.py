@@ -61,7 +61,7 @@ async def test_the_memory_of_answers_never_mixes_the_two(http: httpx.AsyncClient
 
 async def _ask_in_turns(http: httpx.AsyncClient) -> None:
     for _ in range(4):
-        for path in [*PATHS, "/builds/ceph/", f"/builds/ceph/main/{SHA1}/"]:
+        for path in [*PATHS, "/repos", "/%72epos/ceph/", "/builds/ceph/", f"/builds/ceph/main/{SHA1}/"]:
             json = await http.get(path, headers={"Accept": JSON})
             assert (json.headers["Content-Type"], json.status_code) == (JSON, 200)
             await page(http, path)
