@@ -8,12 +8,13 @@ from werkzeug.exceptions import HTTPException
 
 from shaman.config import Config
 from shaman.distros import Releases
-from shaman.duty import end_task
 from shaman.errors import ShamanError
 from shaman.logs import Lines
 from shaman.removal import Retention
 from shaman.rotation import Rotation
+from shaman.sender import Sender
 from shaman.store import Store
+from shaman.tasks import end_task
 from shaman.web import api, docs, events, heads, health, metrics, nodes, pages, paths, problems, repos, search
 from shaman.web.cache import AnswerCache
 from shaman.web.context import Shaman
@@ -49,7 +50,7 @@ def create_app(config: Config, store: Store, releases: Releases, lines: Lines | 
     app.register_error_handler(HTTPException, problems.handle_http_error)
     app.register_error_handler(Exception, problems.handle_bug)
     app.rotation = Rotation(store.nodes, store.rights, config)
-    for duty in (app.rotation.duty, Retention(store, config).duty):
+    for duty in (app.rotation.duty, Retention(store, config).duty, Sender(store, config).duty):
         if duty:
             app.before_serving(duty.start)
             app.after_serving(duty.stop)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from shaman.checks import check_host, check_url
 from shaman.distros import Releases
 from shaman.errors import Invalid
+from shaman.hooks import Webhook, check_webhooks
 from shaman.logs import Form, Level
 from shaman.retention import Rule, check_rules
 
@@ -133,6 +134,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log: LogSettings = field(default_factory=LogSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    webhooks: tuple[Webhook, ...] = ()
     distros: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
@@ -158,6 +160,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
             raise Invalid(f"{file}: auth.users: {name!r} is there twice")
     try:
         check_rules(config.retention.rules)
+        check_webhooks(config.webhooks)
         Releases(config.distros)
     except Invalid as error:
         raise Invalid(f"{file}: {error}") from None

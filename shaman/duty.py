@@ -7,13 +7,10 @@ from collections.abc import Awaitable, Callable
 
 from shaman.errors import Unavailable
 from shaman.store.rights import Rights
+from shaman.tasks import end_task
 
 RETRY = 5.0
 """Seconds until the next try when the store is away or a round has failed."""
-
-CANCEL_AGAIN = 0.05
-"""Seconds until a task that did not end is cancelled again: a library that waits with a limit of its own can lose a
-cancellation that comes together with the reply, as was seen here on Python 3.11."""
 
 Hold = Callable[[], Awaitable[None]]
 """Renews the right, and ends the round if another process has it now."""
@@ -85,10 +82,3 @@ class Duty:
                 _log.exception("%s: unforeseen error", self._fault)
                 wait = RETRY
             await asyncio.sleep(wait)
-
-
-async def end_task(task: asyncio.Task[None]) -> None:
-    """Cancel a task, again and again until it has ended."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=CANCEL_AGAIN)

@@ -125,3 +125,35 @@ class Node(Struct, frozen=True, kw_only=True):
     health: Health
     last_used: int | None = None
     registered: bool = False
+
+
+class RecordTold(Struct, frozen=True, kw_only=True):
+    """What became of a repo or a build: how it is now, and how it was where that is another."""
+
+    kind: str
+    event: str
+    id: int
+    project: str
+    ref: str
+    sha1: str
+    distro: str | None
+    distro_version: str | None
+    distro_codename: str | None
+    flavor: str
+    archs: tuple[str, ...]
+    status: str
+    old_status: str | None
+    modified: str
+    old_ref: str | None
+    old_sha1: str | None
+
+
+class NodeTold(Struct, frozen=True, kw_only=True):
+    """What became of a storage node: it came into the pool, went up or went down; `modified` is when it was checked."""
+
+    kind: str
+    event: str
+    host: str
+    healthy: bool
+    status: str
+    modified: str | None

@@ -1,4 +1,4 @@
-"""Which nodes stay in the rotation: what a check makes of a node, and who checks when. The only outbound HTTP.
+"""Which nodes stay in the rotation: what a check makes of a node, and who checks when.
 
 Whose turn it is among those that stay is decided inside the store, in one step (store/lua/take_node.lua).
 """
@@ -9,13 +9,11 @@ import ssl
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
-from urllib.parse import urlsplit
-
-import h11
 
 from shaman.config import Config
 from shaman.duty import Duty, Hold
 from shaman.models import Health, Node
+from shaman.outbound import FAULTS, send
 from shaman.store import keys
 from shaman.store.nodes import Nodes
 from shaman.store.rights import Rights
@@ -28,9 +26,6 @@ AT_ONCE = 50
 
 SUCCESS = 2
 """The first digit of the status of a healthy node."""
-
-READ_AT_ONCE = 16 * 1024
-"""Bytes read of an answer at once; h11 takes no longer headers either."""
 
 _log = logging.getLogger(__name__)
 
@@ -98,8 +93,8 @@ class Rotation:
         """Tell whether `<url>/health/` answers 2xx in time: of itself, without a redirect, and its body is not read."""
         try:
             async with asyncio.timeout(self._timeout):
-                status = await get_status(f"{url.rstrip('/')}/health/", self._trust())
-        except (h11.ProtocolError, OSError, ValueError) as error:
+                status = await send(f"{url.rstrip('/')}/health/", self._trust())
+        except FAULTS as error:
             _log.info("node %s: %s", url, error or type(error).__name__)
             return False
         return status // 100 == SUCCESS
@@ -112,29 +107,3 @@ class Rotation:
                 self._tls.check_hostname = False
                 self._tls.verify_mode = ssl.CERT_NONE
         return self._tls
-
-
-async def get_status(url: str, trust: ssl.SSLContext) -> int:
-    """Ask for `url` on a connection of its own, which ends with the headers; the status.
-
-    It can be cancelled at any moment without leaving a socket behind, which httpx does in a TLS handshake. Raises
-    OSError, ValueError or h11.ProtocolError, whatever is wrong on the other side.
-    """
-    parts = urlsplit(url)
-    tls = trust if parts.scheme == "https" else None
-    port = parts.port or (443 if tls else 80)
-    reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=tls)
-    try:
-        connection = h11.Connection(h11.CLIENT)
-        headers = [("Host", parts.netloc), ("User-Agent", "shaman"), ("Accept", "*/*"), ("Connection", "close")]
-        writer.write(connection.send(h11.Request(method="GET", target=parts.path, headers=headers)))
-        while True:
-            event = connection.next_event()
-            if event is h11.NEED_DATA:
-                connection.receive_data(await reader.read(READ_AT_ONCE))
-            elif isinstance(event, h11.Response):
-                return event.status_code
-            elif not isinstance(event, h11.InformationalResponse):
-                raise ConnectionError("hung up without an answer")
-    finally:
-        writer.transport.abort()

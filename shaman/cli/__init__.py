@@ -30,6 +30,7 @@ SERVER = (
     Later("check", "shaman.cli.check", "Compare every key of the store with the documents."),
     Later("reindex", "shaman.cli.check", "Make every index anew from the documents."),
     Later("retain", "shaman.cli.retain", "Remove the sha1s that no rule of [retention] keeps."),
+    Later("webhooks", "shaman.cli.webhooks", "List what could not be delivered to the webhooks."),
 )
 """What works on the store itself, and needs the extra `server`."""
 

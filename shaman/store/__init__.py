@@ -16,6 +16,7 @@ from shaman.store.connection import ask, connect, listening
 from shaman.store.documents import text_of
 from shaman.store.feed import Feed
 from shaman.store.finding import Finding
+from shaman.store.letters import Letters
 from shaman.store.node_scripts import NodeScripts
 from shaman.store.nodes import Nodes
 from shaman.store.recent import Recent
@@ -58,6 +59,7 @@ class Store:
         self.recent = Recent(client, batches)
         self.finding = Finding(client, self.repos, releases)
         self.checking = Checking(client, batches)
+        self.letters = Letters(client)
         self.feed = Feed(Streams(client, batches, releases), self.wakeups)
 
     async def projects(self) -> list[str]:
@@ -77,6 +79,7 @@ class Store:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self.feed.close()
         await self._listening.aclose()
         await self._client.aclose()
 

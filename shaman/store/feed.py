@@ -7,7 +7,7 @@ cursor of what it was told last. So nothing is lost, told twice or piled up, and
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
 from shaman.errors import Unavailable
 from shaman.store import keys
@@ -105,13 +105,18 @@ class Feed:
         for listener in self._everybody():
             listener.wake()
 
+    async def close(self) -> None:
+        """End all listening, and read no more."""
+        self.stop()
+        await self._tail.close()
+
     async def now(self, wanted: Wanted) -> str:
         """Return the cursor behind which is what comes from now on. Raises Unavailable if the store is away."""
         scope = scope_of(wanted)
         await self._tail.follow(scope)
         return self._end(scope)
 
-    async def listen(self, wanted: Wanted, cursor: str) -> AsyncIterator[Item]:
+    async def listen(self, wanted: Wanted, cursor: str) -> AsyncGenerator[Item, None]:
         """Yield what is wanted from `cursor` on, until the process stops; while the store is away nothing is new."""
         listener = Listener(wanted)
         self._listeners.setdefault(wanted, set()).add(listener)

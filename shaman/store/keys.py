@@ -13,6 +13,10 @@ of one project share the hash tag `{P}`: they live in one slot of a cluster, and
     shaman:nodes:{nodes}:checking     string      token of the process that checks the nodes; expires
     shaman:nodes:{nodes}:changes      stream      one entry for each node that came, went up or went down; as below
     shaman:retention:retaining        string      token of the process that removes what the rules do not keep; expires
+    shaman:webhooks:{webhooks}:sending  string    token of the process that sends to the webhooks; expires
+    shaman:webhooks:{webhooks}:cursors  hash      name of a webhook -> cursor behind what it has been told
+    shaman:webhooks:{webhooks}:dead     stream    one entry for each delivery that was given up: field `letter`, JSON
+                                                  (see `letters.Letter`); capped
     shaman:nodes:{nodes}:aside        hash        what `shaman check --repair` could not keep: host -> its facts
     shaman:nodes:{nodes}:aside:K      any         a key of the wrong type that had the name K
     shaman:probe                      string      never there; asked whether it could be written
@@ -88,6 +92,9 @@ NODES_USED = "shaman:nodes:{nodes}:used"
 NODES_CHECKING = "shaman:nodes:{nodes}:checking"
 NODE_CHANGES = "shaman:nodes:{nodes}:changes"
 RETAINING = "shaman:retention:retaining"
+WEBHOOKS_SENDING = "shaman:webhooks:{webhooks}:sending"
+WEBHOOK_CURSORS = "shaman:webhooks:{webhooks}:cursors"
+DEAD_LETTERS = "shaman:webhooks:{webhooks}:dead"
 NODES_ASIDE = "shaman:nodes:{nodes}:aside"
 CHANNEL = "shaman:changes"
 ANYTHING = "anything"

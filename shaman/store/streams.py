@@ -10,7 +10,7 @@ from shaman.distros import Releases
 from shaman.store import keys
 from shaman.store.batches import Batches
 from shaman.store.connection import ask
-from shaman.store.cursor import START, Id
+from shaman.store.cursor import START, Id, digest
 from shaman.store.scripts import STREAM_LENGTH
 from shaman.store.told import Told, read_event
 
@@ -57,11 +57,11 @@ class Streams:
             del rows[0]
         elif await ask(partial(self._batches.call, "XLEN", stream)) >= STREAM_LENGTH:
             raise Gap("the first entries are not kept any more")
-        return [(_id(name), self._told(fields)) for name, fields in rows]
+        return [(_id(name), self._told(f"{digest(stream)}-{name.decode()}", fields)) for name, fields in rows]
 
-    def _told(self, fields: dict[bytes, bytes]) -> Told:
+    def _told(self, number: str, fields: dict[bytes, bytes]) -> Told:
         try:
-            return read_event(fields.get(b"event", b""), self._releases)
+            return read_event(number, fields.get(b"event", b""), self._releases)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise Gap("an entry is of another version, or broken") from None
 

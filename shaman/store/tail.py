@@ -15,6 +15,7 @@ from shaman.store.cursor import START, Id
 from shaman.store.streams import PAGE, Gap, Streams
 from shaman.store.told import Told
 from shaman.store.wakeups import Tag, Wakeups
+from shaman.tasks import end_task
 
 EVERYTHING = ""
 """The scope of all streams; any other is the key of one."""
@@ -70,6 +71,11 @@ class Tail:
         self._unread.add(EVERYTHING)
         async with self._turn():
             await self._read_unread()
+
+    async def close(self) -> None:
+        """Read no more."""
+        if self._reading:
+            await end_task(self._reading)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from shaman.distros import Releases
+from shaman.models import NodeTold, RecordTold
 from shaman.store.nodes import NodeChange
 from shaman.store.swaps import Change
 from shaman.times import format_time
@@ -24,48 +25,14 @@ class Wanted(NamedTuple):
     kind: str | None = None
 
 
-class RecordTold(Struct, frozen=True, kw_only=True):
-    """What became of a repo or a build: how it is now, and how it was where that is another."""
-
-    kind: str
-    event: str
-    id: int
-    project: str
-    ref: str
-    sha1: str
-    distro: str | None
-    distro_version: str | None
-    distro_codename: str | None
-    flavor: str
-    archs: tuple[str, ...]
-    status: str
-    old_status: str | None
-    modified: str
-    old_ref: str | None
-    old_sha1: str | None
-
-
-class NodeTold(Struct, frozen=True, kw_only=True):
-    """What became of a storage node: it came into the pool, went up or went down; `modified` is when it was checked."""
-
-    kind: str
-    event: str
-    host: str
-    healthy: bool
-    status: str
-    modified: str | None
-
-
-Record = RecordTold | NodeTold
-
-
 class Told:
-    """A change, and its JSON; made once for all who hear of it."""
+    """A change, its JSON, and a number that no other has; made once for all who hear of it."""
 
-    __slots__ = ("data", "record")
+    __slots__ = ("data", "number", "record")
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, number: str, record: RecordTold | NodeTold) -> None:
         """Tell `record`."""
+        self.number = number
         self.record = record
         self.data = _encoder.encode(record)
 
@@ -88,16 +55,21 @@ def _parts(ref: str, sha1: str) -> Iterator[tuple[str | None, str | None]]:
     yield from ((ref, sha1), (ref, None), (None, sha1), (None, None))
 
 
+class _Kind(Struct, frozen=True):
+    kind: str
+
+
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_decoder = msgspec.json.Decoder(_Kind)
 _change = msgspec.json.Decoder(Change)
 _node_change = msgspec.json.Decoder(NodeChange)
 
 
-def read_event(event: bytes, releases: Releases) -> Told:
+def read_event(number: str, event: bytes, releases: Releases) -> Told:
     """Return what an entry of a stream tells. Raises msgspec.MsgspecError if it is none of this version."""
-    kind = _decoder.decode(event).get("kind")
-    return Told(_node(_node_change.decode(event)) if kind == b'"node"' else _record(_change.decode(event), releases))
+    if _decoder.decode(event).kind == "node":
+        return Told(number, _node(_node_change.decode(event)))
+    return Told(number, _record(_change.decode(event), releases))
 
 
 def _record(change: Change, releases: Releases) -> RecordTold:

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from shaman.board import Board, Place, Rows
-from shaman.duty import end_task
+from shaman.tasks import end_task
 from shaman.logs import Lines
 from shaman.measures import Times
 from shaman.store import Store

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from functools import lru_cache
 
 import msgspec
@@ -64,8 +65,9 @@ def _wanted() -> Wanted:
 async def _stream(feed: Feed, wanted: Wanted, cursor: str, *, known: bool) -> AsyncIterator[bytes]:
     """Yield the stream: first something at once, as routers give up on who is silent, and an id to come back with."""
     yield b"retry: %d\n%b" % (random.randint(*COME_BACK), frame(Item(None, "" if known else cursor)))  # noqa: S311
-    async for item in feed.listen(wanted, cursor):
-        yield frame(item)
+    async with aclosing(feed.listen(wanted, cursor)) as items:
+        async for item in items:
+            yield frame(item)
 
 
 def frame(item: Item) -> bytes:

@@ -21,6 +21,7 @@ async def audit(client: Any) -> None:
     names = {name.decode() for name in await client.keys("*")}
     projects = {unquote(name.split("{")[1].split("}")[0]) for name in names if name.startswith("shaman:{")}
     expected = {keys.SCHEMA, keys.PROJECTS, keys.RETAINING} | await audit_nodes(client)
+    expected |= {keys.WEBHOOKS_SENDING, keys.WEBHOOK_CURSORS, keys.DEAD_LETTERS}
     for project in projects:
         assert await client.sismember(keys.PROJECTS, project)
         expected |= await audit_repos(client, project) | await audit_builds(client, project)

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from shaman.config import RedisSettings
-from shaman.duty import end_task
+from shaman.tasks import end_task
 from shaman.errors import Invalid, Unavailable
 from shaman.merge import PostRules
 from shaman.models import PostedRepo, Repo

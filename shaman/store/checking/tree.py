@@ -53,6 +53,9 @@ TREE_OF_ALL = TREE_OF_NODES | {
     keys.SCHEMA: "string",
     keys.PROJECTS: "set",
     keys.RETAINING: "string",
+    keys.WEBHOOKS_SENDING: "string",
+    keys.WEBHOOK_CURSORS: "hash",
+    keys.DEAD_LETTERS: "stream",
     keys.PROBE: "string",
     f"{keys.NODES_ASIDE}:K": "any",
 }
