@@ -70,6 +70,7 @@ async def sending(url: str, *hooks: Webhook) -> AsyncIterator[Store]:
         finally:
             await duty.stop()
             await worker.store.feed.close()
+            await worker.store.ping()  # so that the last batch is not left half way
 
 
 async def begun(store: Store, *names: str) -> None:

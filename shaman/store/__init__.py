@@ -59,8 +59,8 @@ class Store:
         self.recent = Recent(client, batches)
         self.finding = Finding(client, self.repos, releases)
         self.checking = Checking(client, batches)
-        self.letters = Letters(client)
-        self.feed = Feed(Streams(client, batches, releases), self.wakeups)
+        self.letters = Letters(batches)
+        self.feed = Feed(Streams(batches, releases), self.wakeups)
 
     async def projects(self) -> list[str]:
         """List the names of all projects that have ever had a record, in no order."""

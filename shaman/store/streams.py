@@ -4,7 +4,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
 
 from shaman.distros import Releases
 from shaman.store import keys
@@ -27,15 +26,14 @@ class Gap(Exception):
 class Streams:
     """The change streams of all projects and of the nodes."""
 
-    def __init__(self, client: Redis, batches: Batches, releases: Releases) -> None:
+    def __init__(self, batches: Batches, releases: Releases) -> None:
         """Use `releases` to tell the names of versions. Each method raises Unavailable if the store is away."""
-        self._client = client
         self._batches = batches
         self._releases = releases
 
     async def names(self) -> list[str]:
         """List the keys of all streams; some may not be there yet."""
-        projects: Any = await ask(partial(self._client.smembers, keys.PROJECTS))
+        projects: Any = await ask(partial(self._batches.call, "SMEMBERS", keys.PROJECTS))
         return [keys.NODE_CHANGES, *(keys.changes(name.decode()) for name in projects)]
 
     async def last(self, stream: str, until: Id | None = None) -> Id:
