@@ -57,9 +57,11 @@ class Tail:
 
     async def follow(self, scope: str) -> None:
         """Read what is new in a scope from now on. Raises Unavailable if the store is away."""
-        if self._all or scope in self._places:
+        if self._heard() and (self._all or scope in self._places):
             return
         async with self._turn():
+            if not self._heard():
+                self._forget()  # nobody has looked whether it is still so
             names = [scope] if scope else await self._streams.names()
             new = [name for name in names if name not in self._places]
             lasts = await asyncio.gather(*map(self._streams.last, new))
@@ -88,11 +90,14 @@ class Tail:
     def _note(self, tags: Collection[Tag] | None) -> None:
         """Take note of a wake-up; of what is not followed, too, while somebody may be about to."""
         if not self._heard() and not self._one_at_a_time.locked():
-            self._places, self._unread, self._all = {}, set(), False
+            self._forget()
             return
         self._unread |= {EVERYTHING} if tags is None else {name for tag in tags if (name := _stream_of(tag))}
         if self._unread and (self._reading is None or self._reading.done()):
             self._reading = asyncio.create_task(self._read_on())
+
+    def _forget(self) -> None:
+        self._places, self._unread, self._all = {}, set(), False
 
     async def _read_on(self) -> None:
         while self._unread:
