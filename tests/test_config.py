@@ -54,6 +54,7 @@ keep_newest = false
 """
 
 
+HOOK = "[[webhooks]]\nname = 'ci'\nurl = 'https://ci.example.org/'\nsecret = 'sixteen letters!'\n"
 RULE = "[[retention.rules]]\nproject = 'a'\nref = '*'\n"
 
 
@@ -186,6 +187,13 @@ def test_an_unknown_name_is_refused(file: Path, text: str, name: str) -> None:
         ("[distros]\nubuntu = 1", "distros", "object"),
         ("[retention]\ninterval = 0", "retention.interval", "> 0"),
         (RULE, "retention.rules[0]", "`sha1s` and `days` are both missing"),
+        (HOOK.replace("https", "ftp"), "webhooks[0].url", "must begin with http:// or https://"),
+        (HOOK.replace("ci.", "me:pw@ci."), "webhooks[0].url", "must not name a user"),
+        (HOOK.replace("example", "exa mple"), "webhooks[0].url", "without blanks"),
+        (HOOK + HOOK, "webhooks[1].name", "'ci' is there twice"),
+        (HOOK + "kinds = ['nodes']", "webhooks[0].kinds", "nodes"),
+        (HOOK + "tries = 0", "webhooks[0].tries", ">= 1"),
+        (HOOK.replace("sixteen letters!", "short"), "webhooks[0].secret", ">= 16"),
         (RULE + "sha1s = 0", "retention.rules[0].sha1s", ">= 1"),
         (RULE + "days = 0", "retention.rules[0].days", "> 0"),
         (RULE + "days = inf", "retention.rules[0].days", "36500"),

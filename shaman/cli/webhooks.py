@@ -90,7 +90,7 @@ async def _print_table(_store: Store, _config: Config, dead: Dead) -> int:
 
 
 async def _print_json(_store: Store, _config: Config, dead: Dead) -> int:
-    listed = [{"id": number, "time": _time(number), **msgspec.to_builtins(letter)} for number, letter in dead]
+    listed = [{"id": number, "time": _time(number), **msgspec.structs.asdict(letter)} for number, letter in dead]
     click.echo(msgspec.json.encode(listed))
     return 0
 

@@ -268,9 +268,11 @@ async def test_the_other_version_of_http_streams_too(worker: Worker) -> None:
     sent: list[dict[str, Any]] = []
     told = asyncio.Event()
 
+    received = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
     async def receive() -> dict[str, Any]:
-        if not sent:
-            return {"type": "http.request", "body": b"", "more_body": False}
+        for message in received:
+            return message
         await told.wait()
         return {"type": "http.disconnect"}
 
