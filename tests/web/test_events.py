@@ -283,6 +283,7 @@ async def test_the_other_version_of_http_streams_too(worker: Worker) -> None:
 
     scope: dict[str, Any] = {"type": "http", "method": "GET", "scheme": "https", "path": "/events", "http_version": "2"}
     scope |= {"raw_path": b"/events", "query_string": b"", "headers": [(b"host", b"shaman")]}
+    scope |= {"client": ("127.0.0.1", 1)}
     async with asyncio.timeout(LIMIT):
         serving = asyncio.create_task(worker.app.asgi_app(scope, receive, send))  # type: ignore[arg-type]
         while len(sent) < 2:  # noqa: ASYNC110 - the head, and what comes at once
