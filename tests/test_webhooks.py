@@ -22,7 +22,7 @@ from shaman.store.connection import connect
 from shaman.store.letters import Letter
 from tests.conftest import CONFIG
 from tests.receiver import Receiver, fine, hang, hang_up, receiving, says
-from tests.web.test_cache import Worker, until, working
+from tests.web.workers import Worker, until, working
 
 SECRET = "marked-secret-of-the-hook"
 

@@ -15,10 +15,10 @@ from http import HTTPStatus
 from pathlib import Path
 
 from shaman.board import Board, Place, Rows
-from shaman.tasks import end_task
 from shaman.logs import Lines
 from shaman.measures import Times
 from shaman.store import Store
+from shaman.tasks import end_task
 from shaman.web.cache import AnswerCache
 from shaman.web.families import WAITS, lasting, merged
 from shaman.web.logins import FailedLogins

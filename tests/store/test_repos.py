@@ -11,13 +11,13 @@ import pytest
 from msgspec.structs import replace
 
 from shaman.config import RedisSettings
-from shaman.tasks import end_task
 from shaman.errors import Invalid, Unavailable
 from shaman.merge import PostRules
 from shaman.models import PostedRepo, Repo
 from shaman.store import Store, keys, open_store, scripts
 from shaman.store.connection import connect
 from shaman.store.repos import Outcome, Pattern
+from shaman.tasks import end_task
 from tests.backends import admin_url
 from tests.conftest import CONFIG, RELEASES
 

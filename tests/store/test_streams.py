@@ -18,7 +18,7 @@ from shaman.store.streams import PAGE, Gap
 from shaman.store.told import Told, Wanted
 from shaman.tasks import end_task
 from tests.conftest import CONFIG, RELEASES
-from tests.web.test_cache import until
+from tests.web.workers import until
 
 RULES = PostRules(required=(), archs_replace=True)
 IDS = st.builds(Id, st.integers(0, 2**63), st.integers(0, 2**63))

@@ -20,7 +20,7 @@ from shaman.store.told import Told, Wanted
 from tests.conftest import CONFIG, RELEASES, served
 from tests.receiver import LIMIT, Stream, listening
 from tests.test_serve import LOGIN, REPO, Service, until
-from tests.web.test_cache import Worker, working
+from tests.web.workers import Worker, working
 
 BUILD = {"ref": "main", "sha1": "a0", "url": "https://jenkins.example.org/1/", "status": "started"}
 

@@ -9,8 +9,8 @@ import httpx
 from redis.asyncio import Redis
 
 from shaman.app import create_app
-from shaman.tasks import end_task
 from shaman.store import Store, keys
+from shaman.tasks import end_task
 from tests.conftest import CONFIG, RELEASES, basic
 from tests.store.trips import trips_of
 
