@@ -84,8 +84,8 @@ def _share_parameters(paths: Mapping[str, Json]) -> Json:
                 name = f"{parameter['in']}.{parameter['name']}"
                 if parameter["in"] == "query" and path.startswith("/api/"):
                     name = f"api.{name}"
-                elif method == "post":
-                    name = f"post.{name}"
+                elif method not in {"get", "head"}:
+                    name = f"{method}.{name}"
                 shared[name] = parameter
                 refs.append({"$ref": f"#/components/parameters/{name}"})
             operation["parameters"] = refs
