@@ -54,7 +54,7 @@ ROUTES = set(routes())
 def told_routes() -> Iterator[tuple[str, set[str]]]:
     """Yield each route that the tables of the README name, with those that it can mean: `...` is any beginning."""
     room = ""
-    for row in re.findall(r"^\| (`(?:GET|POST) .*?) \|", README, re.MULTILINE):
+    for row in re.findall(r"^\| (`(?:GET|POST|DELETE) .*?) \|", README, re.MULTILINE):
         method = ""
         for item in re.findall(r"`([^`]+)`", row):
             words = item.split()

@@ -88,7 +88,12 @@ class Registry:
         headers = {"Authorization": authorization, "Accept": accept, "Content-Type": "application/json"} | own_address()
         if not authorization:
             del headers["Authorization"]
-        return await self.http.send(self.http.build_request(method, path, content=body, headers=headers), auth=None)
+        request = self.http.build_request(method, path, content=body, headers=headers)
+        response = await self.http.send(request, auth=None, stream=True)
+        if response.headers.get("Content-Type") != "text/event-stream":  # which has no end
+            await response.aread()
+        await response.aclose()
+        return response
 
 
 @pytest.fixture(params=["fakeredis", "server"])

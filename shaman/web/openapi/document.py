@@ -32,7 +32,7 @@ else text whose lines are comments. 503 says by `Retry-After` when to ask again,
 
 def make_document(app: Quart) -> Json:
     """Return the document of every route of `app`. Raises TypeError for one that tells nothing."""
-    routes = sorted(routes_of(app), key=lambda route: (path_of(route[0]).startswith("/api/"), path_of(route[0])))
+    routes = list(routes_of(app))
     schemas, components = _schemas(told for _, told in routes)
     paths: dict[str, Json] = {}
     tags: dict[str, Json] = {}
@@ -84,8 +84,8 @@ def _share_parameters(paths: Mapping[str, Json]) -> Json:
                 name = f"{parameter['in']}.{parameter['name']}"
                 if parameter["in"] == "query" and path.startswith("/api/"):
                     name = f"api.{name}"
-                elif method == "post":
-                    name = f"post.{name}"
+                elif method not in {"get", "head"}:
+                    name = f"{method}.{name}"
                 shared[name] = parameter
                 refs.append({"$ref": f"#/components/parameters/{name}"})
             operation["parameters"] = refs
