@@ -31,7 +31,7 @@ EVERY = 1.0
 HEALTH = "/_health/"
 """The route that answers 500 without any fault of the service."""
 
-METHODS = frozenset({"GET", "HEAD", "POST"})
+METHODS = frozenset({"GET", "HEAD", "POST", "DELETE"})
 """Methods that have a label of their own: nobody can make more labels by asking in strange ways."""
 
 
@@ -66,7 +66,8 @@ class Counts:
 
     def count(self, asked: Asked) -> None:
         """Count a request that has been answered."""
-        self._requests[asked.route, asked.method, asked.status] += 1
+        method = asked.method if asked.method in METHODS else "other"
+        self._requests[asked.route, method, asked.status] += 1
         if asked.waited:
             self._waits.note(asked.answered - asked.begun)
         elif asked.status:
@@ -100,8 +101,7 @@ class Counts:
         single = self._web() | self._changes() | self._process()
         rows: Rows = {(name,): [number] for name, number in single.items()}
         for (route, method, status), number in self._requests.items():
-            name = ("shaman_requests", route, method if method in METHODS else "other", str(status))
-            rows.setdefault(name, [0.0])[0] += number
+            rows["shaman_requests", route, method, str(status)] = [float(number)]
         for route, times in self._seconds.items():
             rows["shaman_request_seconds", route] = times.numbers()
         rows["shaman_wait_seconds",] = self._waits.numbers()

@@ -48,7 +48,7 @@ async def get_events() -> Response:
 
 def _wanted() -> Wanted:
     check_no_parameters(*FILTERS)
-    named = {name: value for name, value in request.args.items() if name != "last_event_id"}
+    named = {name: value for name, value in request.args.items() if value and name != "last_event_id"}
     for name in ("project", "ref"):
         if name in named:
             check_text(name, named[name])
