@@ -97,3 +97,19 @@ async def test_what_a_page_shows_is_read_in_few_round_trips(store: Store, sha1s:
     await store.recent.builds(["ceph"], 10)
     assert await store.recent.volume(["ceph"], [0, 2**52]) == [sha1s]
     assert len(trips) == 12
+
+
+async def test_however_many_projects_a_page_has_about_a_hundred(redis: Redis, store: Store) -> None:
+    """Each is on one of the pages, once, also if it has builds only; those that have nothing are on none."""
+    names = {f"project-{number}" for number in range(1000)}
+    await redis.sadd(keys.PROJECTS, "empty", *names)
+    for number, name in enumerate(sorted(names)):
+        await redis.zadd(keys.refs(name) if number % 2 else keys.build_refs(name), {"main": number + 1})
+    cursor, found = -1, []
+    while cursor:
+        page, cursor = await store.recent.projects(max(cursor, 0))
+        assert len(page) < 300
+        assert [project.newest for project in page] == sorted((project.newest for project in page), reverse=True)
+        found += [project.name for project in page]
+    assert sorted(found) == sorted(names)
+    await redis.flushall()

@@ -97,6 +97,10 @@ function follow(part, announce) {
     opened.addEventListener("reset", () => changed());
     opened.addEventListener("repo", tell);
     opened.addEventListener("build", tell);
+    // A browser comes back by itself after a lost connection, but not after an answer such as 503.
+    opened.addEventListener("error", () => {
+      if (opened.readyState === EventSource.CLOSED) setTimeout(() => { if (events === opened) events = listen(); }, AGAIN);
+    });
     return opened;
   }
 
@@ -106,4 +110,5 @@ function follow(part, announce) {
     if (document.hidden) { events?.close(); events = null; } else events ??= listen();
   });
   addEventListener("pagehide", () => { events?.close(); events = null; });
+  addEventListener("pageshow", event => { if (event.persisted && !document.hidden) events ??= listen(); });
 }
