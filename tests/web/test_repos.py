@@ -118,7 +118,6 @@ async def test_an_empty_registry_has_no_projects(http: httpx.AsyncClient) -> Non
         "/repos/ceph/jewel/latest/centos/",
         "/repos//jewel/",
         "/nothing/",
-        "/",
     ],
 )
 async def test_a_path_that_names_nothing_is_404(http: httpx.AsyncClient, path: str) -> None:
