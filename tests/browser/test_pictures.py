@@ -15,11 +15,10 @@ PICTURES: dict[str, tuple[str, Literal["light", "dark"]]] = {
     "home": ("/", "light"),
     "matrix": (f"/matrix/{PROJECT}/{REF}/", "light"),
     "matrix-dark": (f"/matrix/{PROJECT}/{REF}/", "dark"),
-    "repo": (f"/repos/{PROJECT}/{REF}/latest/", "light"),
 }
 """Page and scheme of each picture."""
 
-ON_THE_WAY = {("centos", "9"): "started", ("rocky", "9"): "completed", ("ubuntu", "jammy"): "failed"}
+ON_THE_WAY = {("centos", "7"): "failed", ("centos", "8"): "started", ("ubuntu", "xenial"): "queued"}
 """How far the builds of a push are that has just come."""
 
 
@@ -28,7 +27,7 @@ async def pushed(builder: httpx.AsyncClient) -> str:
     """Let builders begin with a sha1 that nothing is ready of; the sha1."""
     sha1 = "5f0c1d3a" * 5
     for (distro, version), status in ON_THE_WAY.items():
-        cell = {"distro": distro, "distro_version": version, "distro_arch": "x86_64", "flavor": "default"}
+        cell = {"distro": distro, "distro_version": version, "distro_arch": "x86_64", "flavor": "ceph_main"}
         body = cell | {"ref": REF, "sha1": sha1, "status": status, "url": "https://ci.example.org/job/nfs-ganesha/7/"}
         assert (await builder.post(f"/api/builds/{PROJECT}/", json=body)).status_code == 200
     return sha1
