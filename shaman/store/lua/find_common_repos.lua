@@ -7,7 +7,7 @@
 -- When anything has changed since then it begins anew, so that an answer is always of one state.
 -- Mostly one of the newest sha1s is complete. If not, those of one profile are complete together or not at all, so it is
 -- enough to look at the newest of each; a sha1 is never newer than its newest repo, so what is older ends the search.
---@include cells
+--@include completing
 local repos, rows, sha1s, profiles, sha1_repos, changes = unpack(KEYS)
 local budget, below, best = tonumber(ARGV[1]), '', {time = '', id = 0, sha1 = ''}
 local terms = terms_from(7)
@@ -23,30 +23,11 @@ if redis.call('EXISTS', rows) == 0 then
   return append_documents({'sha1'}, repos, redis.call('ZRANGE', sha1_repos, 0, -1, 'REV'))
 end
 
-local wanted_by = {}
-local function terms_of(cell)
-  if not wanted_by[cell] then
-    local indexes, cell_parts = {}, parts_of(cell)
-    for index, term in ipairs(terms) do
-      if matches(cell_parts, term) then indexes[#indexes + 1] = index end
-    end
-    wanted_by[cell] = indexes
-  end
-  return wanted_by[cell]
-end
-
 -- Takes a sha1 as the best if it is complete and newer; returns whether it is complete.
 local function look_at(sha1)
-  local found, count, time, newest = {}, 0, '', 0
-  for cell, line_time, id in string.gmatch(redis.call('HGET', rows, sha1), '([^\n]*)/(%d+)/(%d+)\n') do
-    for _, index in ipairs(terms_of(cell)) do
-      if not found[index] then found[index], count = true, count + 1 end
-      id = tonumber(id)
-      if line_time > time or (line_time == time and id > newest) then time, newest = line_time, id end
-    end
-  end
-  if count < #terms then return false end
-  if time > best.time or (time == best.time and newest > best.id) then best = {time = time, id = newest, sha1 = sha1} end
+  local time, id = newest_if_complete(redis.call('HGET', rows, sha1), terms)
+  if not time then return false end
+  if time > best.time or (time == best.time and id > best.id) then best = {time = time, id = id, sha1 = sha1} end
   return true
 end
 
@@ -54,7 +35,7 @@ local function answer()
   local ids = {}
   if best.sha1 ~= '' then
     for cell, id in string.gmatch(redis.call('HGET', rows, best.sha1), '([^\n]*)/%d+/(%d+)\n') do
-      if #terms_of(cell) > 0 then ids[#ids + 1] = id end
+      if #terms_met(cell, terms) > 0 then ids[#ids + 1] = id end
     end
   end
   return append_documents({'ref'}, repos, ids)
