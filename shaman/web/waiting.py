@@ -14,11 +14,11 @@ from shaman.store.wakeups import Reading, Wakeups, noting_reads
 from shaman.web.held import App, Held, Message, Receive, Scope, Send, client_gone
 from shaman.web.telemetry import asked
 
-LOOKUPS = ("/search/", "/repos/", "/api/search", "/api/repos/", "/api/builds/")
-"""Beginnings of the paths that can be waited for."""
+LOOKUPS = ("/search/", "/repos/", "/api/search/", "/api/repos/", "/api/builds/")
+"""Beginnings of the paths that can be waited for, which may do without the last slash."""
 
-NOTHING = b"[]"
-"""The body of an answer that has nothing to tell."""
+NOTHING = b"2"
+"""The length of an answer that has nothing to tell, `[]` or `{}`; a HEAD tells no more of it."""
 
 AT_ONCE = 64
 """Waiters that ask again at the same time: when wake-ups were lost all do, and others want to be answered meanwhile."""
@@ -67,10 +67,10 @@ class Waiting:
             whole = held.whole()
             if whole is None:
                 return
-            if _tells(*whole, known=known) or not await self._changes(made_from, moment, receive, end):
+            start, body = whole
+            if _tells(start, known=known) or not await self._changes(made_from, moment, receive, end):
                 break
             turn = self._asking_again
-        start, body = whole
         await send(start)
         await send({"type": "http.response.body", "body": body})
 
@@ -93,12 +93,17 @@ class Waiting:
             gone.cancel()
 
 
+def can_wait(path: str) -> bool:
+    """Tell whether a path is one of a lookup."""
+    return f"{path}/".startswith(LOOKUPS)
+
+
 def _asked_to_wait(scope: Scope) -> tuple[float | None, bytes]:
     """Return the seconds, and the query without them; None if nobody asks to wait for a lookup, or not properly."""
     query: bytes = scope.get("query_string", b"")
     if b"wait=" not in query or scope["type"] != "http":
         return None, query
-    if scope["method"] not in {"GET", "HEAD"} or not scope["path"].startswith(LOOKUPS):
+    if scope["method"] not in {"GET", "HEAD"} or not can_wait(scope["path"]):
         return None, query
     parts = query.split(b"&")
     asked = [part for part in parts if part.startswith(b"wait=")]
@@ -111,9 +116,9 @@ def _asked_to_wait(scope: Scope) -> tuple[float | None, bytes]:
     return seconds, b"&".join(part for part in parts if part not in asked)
 
 
-def _tells(start: Message, body: bytes, *, known: bool) -> bool:
+def _tells(start: Message, *, known: bool) -> bool:
     """Tell whether an answer is worth waking somebody who has the one before (`known`), or has none."""
     status = start["status"]
     if status == HTTPStatus.NOT_MODIFIED:
         return False
-    return known or (status not in NOT_YET and body != NOTHING)
+    return known or (status not in NOT_YET and (b"content-length", NOTHING) not in start["headers"])

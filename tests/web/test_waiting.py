@@ -23,6 +23,19 @@ LOOKUPS = [
     "/api/repos/ceph/main/latest/ubuntu/jammy/flavors/default/",
     "/api/repos/ceph/main/latest/ubuntu/jammy/repo",
 ]
+EMPTY = [
+    "/repos/",
+    "/repos",
+    "/repos/ceph",
+    "/search/ceph/main",
+    "/search/ceph/main?common_sha1=true&distros=ubuntu/jammy",
+    "/api/search",
+    "/api/repos/",
+    "/api/repos",
+    "/api/repos/ceph/main/latest/ubuntu/jammy",
+]
+"""Lookups with and without their last slash, while nothing is built."""
+
 BUILD = {"ref": "main", "sha1": "a0", "url": "https://jenkins.example.org/1/", "status": "started"}
 
 
@@ -58,12 +71,36 @@ async def test_a_repo_that_another_worker_takes_ends_the_wait(workers: tuple[Wor
     assert (answer.content, answer.headers) == (again.content, again.headers)
 
 
-async def test_a_build_ends_the_wait_for_builds(workers: tuple[Worker, Worker]) -> None:
-    """The builds of a sha1 are waited for like repos."""
+@pytest.mark.parametrize("path", EMPTY)
+async def test_every_lookup_waits_with_a_slash_at_its_end_and_without(
+    workers: tuple[Worker, Worker], path: str
+) -> None:
+    """An empty object has as little to tell as an empty list."""
     one, other = workers
-    task = await waiting(one, "/api/builds/ceph/main/a0/")
+    task = await waiting(one, path)
+    await other.post()
+    assert (await told(task)).content not in {b"[]", b"{}"}
+
+
+async def test_who_asks_for_the_headers_alone_waits_like_others(workers: tuple[Worker, Worker]) -> None:
+    """A HEAD has no body to tell by whether there is anything; its length tells."""
+    one, other = workers
+    before = len(one.app.waiting)
+    task = asyncio.create_task(one.http.head(waits("/search/ceph/main/")))
+    await until(lambda: len(one.app.waiting) > before or task.done())
+    assert not task.done()
+    await other.post()
+    answer = await told(task)
+    assert (answer.content, answer.headers["etag"]) == (b"", (await one.get("/search/ceph/main/")).headers["etag"])
+
+
+@pytest.mark.parametrize("path", ["/api/builds/ceph/main/a0/", "/api/builds/", "/api/builds"])
+async def test_a_build_ends_the_wait_for_builds(workers: tuple[Worker, Worker], path: str) -> None:
+    """The builds of a sha1 are waited for like repos, and so are the refs that have any."""
+    one, other = workers
+    task = await waiting(one, path)
     assert (await other.http.post("/api/builds/ceph/", json=BUILD, headers=WRITER)).status_code in {200, 201}
-    assert [build["url"] for build in (await told(task)).json()] == [BUILD["url"]]
+    assert (BUILD["url"] if "a0" in path else "main") in (await told(task)).text
 
 
 @pytest.mark.parametrize("path", [*LOOKUPS, "/api/builds/ceph/main/a0/"])

@@ -11,7 +11,7 @@ from shaman.web.cache import KEPT_STATUSES
 from shaman.web.openapi import responses
 from shaman.web.openapi.words import NAME, PRINTABLE, VERSIONED_TERMS, WORDS, Schema, word_of
 from shaman.web.problems import STATUSES
-from shaman.web.waiting import LOOKUPS
+from shaman.web.waiting import can_wait
 
 Json = dict[str, Any]
 
@@ -69,7 +69,7 @@ def _parameters(path: str, method: str, told: Answers) -> Iterator[Json]:
         yield _parameter(name, "query", _asked(path, name))
     if EVENTS in told.media:
         yield LAST_EVENT_ID
-    if path.startswith(LOOKUPS) and _is_read(method):
+    if can_wait(path) and _is_read(method):
         yield _parameter("wait", "query", WORDS["wait"].schema)
     if _has_etag(method, told) and HTTPStatus.OK in told.kinds:
         yield IF_NONE_MATCH
