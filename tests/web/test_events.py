@@ -156,6 +156,13 @@ async def test_an_empty_filter_is_none(http: httpx.AsyncClient, project: str) ->
         assert (await stream.next()).data["project"] == project
 
 
+async def test_a_project_may_be_followed_before_there_is_one(http: httpx.AsyncClient, project: str) -> None:
+    """Whether all projects are followed meanwhile, or none."""
+    async with listening(http) as everything, listening(http, f"/events?project={project}") as one:
+        await post(http, project)
+        assert (await everything.next()).data == (await one.next()).data
+
+
 async def test_a_head_has_the_headers_alone(http: httpx.AsyncClient) -> None:
     """And ends at once."""
     answer = await http.head("/events?project=ceph")
