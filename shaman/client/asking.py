@@ -200,7 +200,10 @@ def decoded(response: httpx.Response, kind: type[Answered]) -> Answered:
 
 
 def check(response: httpx.Response, *, leads: bool) -> None:
-    """Raise what an answer refuses; `leads` tells whether it must be a redirection."""
+    """Raise what an answer refuses; `leads` tells whether it must be a redirection.
+
+    Only what leads to a file can be not there: to any other question 404 is the answer of another server.
+    """
     status = response.status_code
     if response.has_redirect_location and not leads:
         raise Unavailable(
@@ -216,7 +219,7 @@ def check(response: httpx.Response, *, leads: bool) -> None:
         raise Away(f"{place(response.url)}: {text}", seconds)
     if status == httpx.codes.TOO_MANY_REQUESTS:
         raise TooManyTries(text, seconds or 0)
-    if status in REFUSED and (detail or REFUSED[status] is Unauthorized):
+    if status in REFUSED and (detail or REFUSED[status] is Unauthorized) and (leads or status != httpx.codes.NOT_FOUND):
         raise REFUSED[status](text)
     raise Unavailable(f"{place(response.url)}: {text}")
 

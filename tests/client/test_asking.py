@@ -86,7 +86,7 @@ async def test_a_server_says_when_it_may_be_asked_again() -> None:
         (says("400 Bad Request", '{"detail": "arch: is given twice"}'), Invalid, "^arch: is given twice$"),
         (says("401 Unauthorized", '{"detail": "who?"}'), Unauthorized, "^who\\?$"),
         (says("403 Forbidden", "no", "text/plain"), Unauthorized, "^403 Forbidden$"),
-        (says("404 Not Found", '{"detail": "no such path"}'), NotFound, "^no such path$"),
+        (says("404 Not Found", '{"detail": "no such path"}'), Unavailable, "/nodes/: no such path$"),
         (says("404 Not Found", "<html>", "text/html"), Unavailable, "/nodes/: 404 Not Found$"),
         (says("429 Too Many Requests", '{"detail": "slowly"}', Retry_After="9"), TooManyTries, "^slowly$"),
         (says("500 Internal Server Error", '{"detail": "a fault"}'), Unavailable, "/nodes/: a fault$"),
@@ -102,6 +102,17 @@ async def test_what_is_refused_is_not_sent_again(answer: Does, error: type[Excep
         with pytest.raises(error, match=words):
             await client.nodes()
     assert len(server.requests) == 1
+
+
+async def test_only_a_file_can_be_not_there() -> None:
+    """A question that nothing matches has an empty answer; who is told that the path is wrong asks another server."""
+    for answer in ('{"detail": "there is no such path"}', '{"description": "no such project: ceph"}'):
+        async with scripted(says("404 Not Found", answer)) as server, Client(f"{server.url}/old") as client:
+            for asked in (client.latest("ceph", "main"), client.search("ceph", "main"), client.wait("ceph", "main", 9)):
+                with pytest.raises(Unavailable, match="/old/search/ceph/main/: "):
+                    await asked
+            with pytest.raises(NotFound, match="no such"):
+                await client.repo_file_url("ceph", "main", "latest", "ubuntu", "noble")
 
 
 async def test_a_redirected_post_is_not_taken_for_done() -> None:
