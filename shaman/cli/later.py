@@ -31,8 +31,14 @@ class Later(click.Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Return what the command itself makes of its arguments."""
-        return self.load().make_context(info_name, args, parent, **extra)
+        """Return what the command itself makes of its arguments; for completion, as little as is installed."""
+        try:
+            command = self.load()
+        except Invalid:
+            if not extra.get("resilient_parsing"):
+                raise
+            return super().make_context(info_name, args, parent, **extra)
+        return command.make_context(info_name, args, parent, **extra)
 
 
 class Commands(click.Group):
