@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -232,8 +233,15 @@ def _detail(response: httpx.Response) -> str | None:
     return told.detail or told.description
 
 
-def _away(url: httpx.URL, error: Exception) -> Away:
-    return Away(f"{place(url)}: {str(error) or type(error).__name__}")
+def _away(url: httpx.URL, error: Exception) -> Unavailable:
+    """Return what to raise when there was no answer; who cannot be trusted now is not to be trusted a second later."""
+    kind: type[Unavailable] = Away
+    below = error.__context__
+    while below is not None:
+        if isinstance(below, ssl.SSLCertVerificationError):
+            kind = Unavailable
+        below = below.__context__
+    return kind(f"{place(url)}: {str(error) or type(error).__name__}")
 
 
 def place(url: httpx.URL) -> str:

@@ -1,14 +1,16 @@
 """Requests to a server that is away, slow, broken or none at all."""
 
+import asyncio
 import json
 
 import pytest
+import trustme
 
 from shaman.client import Client, Invalid, NotFound, NotReady, PostedRepo, TooManyTries, Unauthorized, Unavailable
 from tests.backends import free_port
 from tests.client.scripted import away, hangs_up, says, scripted, sends
 from tests.client.test_client import REPO
-from tests.storage_node import Does
+from tests.storage_node import Does, StorageNode, broken_certificate
 
 TOLD: dict[str, object] = {
     "arch": "x86_64",
@@ -122,6 +124,16 @@ async def test_a_redirected_post_is_not_taken_for_done() -> None:
         with pytest.raises(Unavailable, match=r"leads to https://other\.example\.org/"):
             await client.post_repo("ceph", PostedRepo(ref="main"))
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("fault", ["self-signed", "other name", "expired"])
+async def test_who_cannot_be_trusted_is_not_waited_for(trusted: trustme.CA, fault: str) -> None:
+    """A certificate becomes no better by being looked at again."""
+    with StorageNode(broken_certificate(fault, trusted)) as server:
+        async with Client(f"https://{server.host}", patience=3600) as client:
+            for asked in (client.nodes(), client.wait("ceph", "main", 3600), anext(client.events())):
+                with pytest.raises(Unavailable, match=r"/: .*certificate verify failed|/events: .*verify failed"):
+                    await asyncio.wait_for(asked, 20)
 
 
 async def test_a_wait_outlasts_every_trouble() -> None:
