@@ -100,11 +100,11 @@ async def _retry(store: Store, config: Config, dead: Dead) -> int:
     webhooks = {webhook.name: webhook for webhook in config.webhooks}
     failed = 0
     for number, letter in dead:
-        if letter.kind is None:
-            continue
         webhook = webhooks.get(letter.webhook)
         why = "is not configured any more"
-        if webhook:
+        if letter.kind is None:
+            why = f"{letter.why}; drop it when that is seen to"
+        elif webhook:
             why = await sender.deliver(webhook, letter.delivery, letter.kind, bytes(letter.data)) or ""
         if why:
             failed += 1

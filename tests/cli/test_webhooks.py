@@ -1,5 +1,6 @@
 """`shaman webhooks` as people call it."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from shaman.store import Store
+from shaman.store.connection import connect
+from shaman.store.letters import Letter
 from tests.backends import free_port
 from tests.cli.test_transfer import shaman
+from tests.conftest import CONFIG, RELEASES
 from tests.test_serve import LOGIN, Service, until
 
 HOOK = """
@@ -105,3 +110,23 @@ def test_letters_are_delivered_once_more(tmp_path: Path, service: Service, port:
             thread.join()
     assert taken == [letter["delivery"] for letter in letters]
     assert listed(tmp_path) == []
+
+
+def test_a_letter_without_a_delivery_is_not_taken_for_delivered(tmp_path: Path, server_url: str) -> None:
+    """One that tells of changes which were lost stays until somebody drops it, and a retry says so."""
+    letter = Letter(webhook="ci", delivery="", why="changes may not have been told: why", tries=0)
+
+    async def bury() -> None:
+        client = connect(server_url, 16)
+        await client.flushall()
+        store = Store(client, CONFIG, RELEASES)
+        await store.letters.bury(letter)
+        await store.close()
+
+    asyncio.run(bury())
+    (listed,) = json.loads(shaman(tmp_path, "webhooks", "--json", redis_url=server_url).stdout)
+    for ids in ((), (listed["id"],)):
+        said = shaman(tmp_path, "webhooks", "retry", *ids, code=1, redis_url=server_url).stderr.decode()
+        assert said == f"{listed['id']}: ci: changes may not have been told: why; drop it when that is seen to\n"
+    shaman(tmp_path, "webhooks", "drop", listed["id"], redis_url=server_url)
+    assert shaman(tmp_path, "webhooks", "--json", redis_url=server_url).stdout == b"[]\n"
