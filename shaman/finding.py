@@ -16,8 +16,8 @@ from shaman.store import Store
 PAGES = {"repos": 6, "builds": 5, "matrix": 2}
 """First words of the paths of pages, and how many names follow at most."""
 
-REF, SHA1 = 2, 3
-"""Names of a path with which a ref and a sha1 are named."""
+SHA1 = 3
+"""Names of a path with which a sha1 is named: project, ref, sha1."""
 
 _LATEST = "latest"
 

@@ -39,6 +39,25 @@ class Search(Struct, frozen=True, kw_only=True):
         return patterns_of(Pattern(status=self.status, flavor=self.flavor, arch=self.arch), self.terms)
 
 
+def pattern_of(
+    releases: Releases,
+    status: str | None,
+    distro: str | None = None,
+    version: str | None = None,
+    arch: str | None = None,
+    flavor: str | None = None,
+) -> Pattern:
+    """Return what names of a path ask for, whichever way they are spelt; None is one that the path does not have."""
+    distro = distro and distro.lower()
+    return Pattern(
+        status=status,
+        flavor=flavor,
+        distro=distro,
+        version=version and releases.canonical(distro or "", version),
+        arch=canonical_arch(arch) if arch else None,
+    )
+
+
 def patterns_of(pattern: Pattern, terms: Sequence[Term]) -> list[Pattern]:
     """Return `pattern` narrowed to each of the terms; a term of another arch than the pattern's matches nothing."""
     if not terms:

@@ -219,3 +219,34 @@ def test_the_documents_call_no_command_or_option_that_is_not_there() -> None:
         context = command.make_context(name, [], top, resilient_parsing=True)
         options = {option for each in context.command.get_params(context) for option in each.opts}
         assert {word for word in words if word.startswith("--")} <= options, call
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_links_lead_somewhere(name: str) -> None:
+    """To a file that is there, as far as they do not lead to another host."""
+    folder = ROOT if name == "README.md" else ROOT / "docs"
+    links = re.findall(r"\]\(([^)#]+)", TEXTS[name])
+    assert [link for link in links if "://" not in link and not (folder / link).exists()] == []
+
+
+def test_every_room_is_on_the_map() -> None:
+    """Each module and folder of the package; and what a row of "Where things are" names is in the room of that row."""
+    rows = README.split("\n## Where things are\n")[1].split("\n## ")[0].split("| room |")[1].splitlines()[2:]
+    rooms = {
+        path.name
+        for path in (ROOT / "shaman").iterdir()
+        if not path.name.startswith("__") and (path.is_dir() or path.suffix == ".py")
+    }
+    named = {room: row for row in rows if row.startswith("|") for room in re.findall(r"\(([^)]+)\)", row)}
+    assert rooms - {room.removeprefix("shaman/") for room in named} == set()
+    for room in ("shaman/store", "shaman/web", "shaman/client"):
+        inner = re.findall(r"`([\w.]+(?:\.py|/))`", named[room])
+        assert [name for name in inner if not (ROOT / room / name).exists()] == []
+    scripts = {path.stem for path in (ROOT / "scripts").iterdir() if path.is_file()}
+    assert {name for name in scripts if name not in named["scripts"]} == {"setup"}
+
+
+@pytest.mark.parametrize("name", ["README.md", "client.md"])
+def test_nobody_is_sent_to_another_project(name: str) -> None:
+    """What the public index calls `shaman` is something else, so it is installed from a clone."""
+    assert re.findall(r"pip install '?shaman", TEXTS[name]) == []

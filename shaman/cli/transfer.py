@@ -13,6 +13,7 @@ import click
 import httpx
 import msgspec
 
+from shaman.client.settings import check_server
 from shaman.config import Config, load
 from shaman.distros import Releases
 from shaman.source import PATIENCE, Part, Source
@@ -50,6 +51,8 @@ def import_command(config_file: Path | None, source: str | None, file: BinaryIO 
     """
     if (source is None) == (file is None):
         raise click.UsageError("give either FILE or --from URL")
+    if source is not None:
+        check_server(source, "", "", "--from")
     config = load(config_file)
     with store_url(config) as url:
         importing = asyncio.run(_import(url, config, source, file))

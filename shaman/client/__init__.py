@@ -1,6 +1,6 @@
 """The client of a registry, for Python: `async with Client(url) as client: await client.latest("ceph", "main")`.
 
-Needs neither the web framework nor the store: `pip install shaman` is this, and the commands that ask a server.
+Needs neither the web framework nor the store: without an extra the package is this, and the commands that ask a server.
 """
 
 from shaman.client.client import Client, Filters

@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import cast
 
-from quart import Quart, Request, current_app
+from quart import Quart, Request, Response, current_app
 from quart.wrappers.base import BaseRequestWebsocket
 from werkzeug.routing import MapAdapter
 
@@ -26,11 +26,18 @@ class Lookup(Request):
         return super().blueprints
 
 
+class Bare(Response):
+    """An answer that is no HTML unless it says so: who has no body, such as OPTIONS, tells of none."""
+
+    default_mimetype = None  # type: ignore[assignment]  # as its class reads it, though not as it is typed
+
+
 class Shaman(Quart):
     """A Quart application with what the handlers need beside it."""
 
     asgi_http_class = Connection
     request_class = Lookup
+    response_class = Bare
 
     store: Store
     rotation: Rotation

@@ -8,7 +8,7 @@ from quart import Blueprint, Response, request
 
 from shaman.errors import Unavailable
 from shaman.web.answers import answers
-from shaman.web.context import shaman
+from shaman.web.context import Bare, shaman
 from shaman.web.problems import problem
 
 blueprint = Blueprint("health", __name__, url_prefix="/_health")
@@ -37,4 +37,4 @@ async def get_health() -> Response:
         await shaman().store.ping()
     except Unavailable as error:
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
-    return Response(b"", HTTPStatus.NO_CONTENT)
+    return Bare(None, HTTPStatus.NO_CONTENT)

@@ -12,7 +12,7 @@ from shaman.distros import Releases, canonical_arch
 from shaman.errors import NotFound, WrongType
 from shaman.merge import PostRules
 from shaman.models import PostedRepo, Repo
-from shaman.search import Built, expand, find_repos, parse_status
+from shaman.search import Built, expand, find_repos, parse_status, pattern_of
 from shaman.store.repos import Outcome, Pattern
 from shaman.times import format_time
 from shaman.web.answers import Body, answers
@@ -172,14 +172,8 @@ def _status() -> str | None:
     return parse_status(status)
 
 
-def _pattern(distro: str | None = None, version: str | None = None, arch: str | None = None) -> Pattern:
-    distro = distro and distro.lower()
-    return Pattern(
-        status=_status(),
-        distro=distro,
-        version=version and shaman().releases.canonical(distro or "", version),
-        arch=arch and canonical_arch(arch),
-    )
+def _pattern(*built_for: str) -> Pattern:
+    return pattern_of(shaman().releases, _status(), *built_for)
 
 
 async def _find(project: str, ref: str, sha1: str, pattern: Pattern) -> list[Built]:

@@ -26,7 +26,7 @@ SHOWN = 500
 """Bytes of a path or a query that a line has; what is longer is nothing that is built."""
 
 TOLD_PARAMETERS = frozenset(
-    b"arch codename common_sha1 distro distros flavor kind page project q ref sha1 status wait".split()
+    b"after arch common_sha1 distros flavor kind last_event_id project q ref sha1 status v wait".split()
 )
 """Parameters of which the log has the value: the service knows them, so what stands there is no secret."""
 

@@ -176,6 +176,14 @@ def test_one_source_is_needed(tmp_path: Path, arguments: list[str]) -> None:
     assert b"give either FILE or --from URL" in shaman(tmp_path, "import", *arguments, code=2).stderr
 
 
+@pytest.mark.parametrize("url", ["http://u:marked@127.0.0.1:1", "http://[::marked", "old.example.org", "ftp://h/", ""])
+def test_the_url_of_a_server_is_one(tmp_path: Path, url: str) -> None:
+    """What is wrong with it is told at once, in a line that has no password."""
+    [line] = shaman(tmp_path, "import", "--from", url, code=1).stderr.splitlines()
+    assert line.startswith(b"shaman: --from: ")
+    assert b"marked" not in line
+
+
 def test_what_is_no_such_server_is_named(tmp_path: Path, old_server: Service) -> None:
     """The question that it does not answer is told, in one line."""
     [line] = shaman(tmp_path, "import", "--from", f"{old_server.url}/repos/", code=1).stderr.splitlines()

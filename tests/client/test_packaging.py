@@ -1,4 +1,4 @@
-"""`pip install shaman` is the client, and nothing of a server."""
+"""Without an extra the package is the client, and nothing of a server."""
 
 import re
 from email.parser import HeaderParser

@@ -39,6 +39,7 @@ async def test_a_wrong_method_is_405(http: httpx.AsyncClient, path: str, methods
         options = await http.options(each)
         assert options.status_code == 200
         assert sorted(options.headers["Allow"].split(", ")) == methods.split(", ")
+        assert "Content-Type" not in options.headers
 
 
 async def test_a_wrong_method_or_path_is_told_before_a_wait(http: httpx.AsyncClient) -> None:

@@ -127,6 +127,7 @@ async def test_a_healthy_service_says_so(http: httpx.AsyncClient) -> None:
     """204, and nothing else."""
     answer = await http.get("/_health/")
     assert (answer.status_code, answer.content) == (204, b"")
+    assert not {"content-type", "content-length"} & set(answer.headers)
     assert (await http.get("/_health")).status_code == 204
 
 

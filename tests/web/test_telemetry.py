@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from shaman.logs import Line
 from shaman.web.held import Message, Receive, Scope, Send
-from shaman.web.telemetry import LONGEST_ID, Telemetry, sane_id
+from shaman.web.telemetry import LONGEST_ID, TOLD_PARAMETERS, Telemetry, sane_id
 from tests.test_serve import GET, LOGIN, Service, Wire, until
+from tests.web.test_openapi_calls import DOCUMENT
 
 SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]*")
 
@@ -59,6 +60,12 @@ def line_of(line: Line) -> dict[str, Any]:
     """Return a line as whoever reads the log has it."""
     written: dict[str, Any] = json.loads(msgspec.json.encode(line))
     return written
+
+
+def test_the_parameters_that_a_line_tells_are_those_there_are() -> None:
+    """Each that the document has, and no other."""
+    documented = {each["name"] for each in DOCUMENT["components"]["parameters"].values() if each["in"] == "query"}
+    assert {name.decode() for name in TOLD_PARAMETERS} == documented
 
 
 @given(st.binary(max_size=200) | st.from_regex(SANE, fullmatch=True).map(str.encode))

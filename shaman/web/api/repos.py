@@ -8,12 +8,10 @@ from quart import Blueprint, Response, request
 
 from shaman.checks import check_posted_repo, check_text, check_url, whole_url
 from shaman.decoding import any_object, decode_body, read_as
-from shaman.distros import canonical_arch
 from shaman.errors import Invalid, NotFound, NotReady
 from shaman.merge import PostRules
 from shaman.models import DEFAULT_FLAVOR, DELETED, READY, PostedRepo, Repo
-from shaman.search import LATEST, find_repos
-from shaman.store.repos import Pattern
+from shaman.search import LATEST, find_repos, pattern_of
 from shaman.times import parse_time
 from shaman.web.answers import TEXT, Body, Done, answers
 from shaman.web.api.objects import RepoObject, repo_object, with_slash
@@ -194,7 +192,8 @@ async def _find(
     arch = request.args.get("arch")
     if sha1 == LATEST:
         return await _find_ready(project, ref, sha1, distro, version, flavor, arch)
-    return await find_repos(shaman().store.repos, project, ref, sha1, _pattern(None, distro, version, flavor, arch))
+    wanted = pattern_of(shaman().releases, None, distro, version, arch, flavor)
+    return await find_repos(shaman().store.repos, project, ref, sha1, wanted)
 
 
 async def _find_ready(
@@ -206,24 +205,12 @@ async def _find_ready(
     flavor: str | None,
     arch: str | None,
 ) -> list[Repo]:
-    found = await find_repos(shaman().store.repos, project, ref, sha1, _pattern(READY, distro, version, flavor, arch))
+    wanted = pattern_of(shaman().releases, READY, distro, version, arch, flavor)
+    found = await find_repos(shaman().store.repos, project, ref, sha1, wanted)
     if not found:
         await _check_project(project)
         raise NotReady(f"no repository is ready for: {project}/{ref}")
     return found
-
-
-def _pattern(
-    status: str | None, distro: str | None, version: str | None, flavor: str | None, arch: str | None
-) -> Pattern:
-    distro = distro and distro.lower()
-    return Pattern(
-        status=status,
-        flavor=flavor,
-        distro=distro,
-        version=version and shaman().releases.canonical(distro or "", version),
-        arch=canonical_arch(arch) if arch else None,
-    )
 
 
 async def _listed(project: str, names: list[Any]) -> Response:

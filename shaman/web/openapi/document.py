@@ -25,7 +25,8 @@ What is built of which project, ref and sha1, for which distro, and where it liv
 
 `/api/` is the production dialect, all else is native; both tell of the same records. The slash at the end of a path is
 optional, and a slash inside a name is `%2F`. Every path that takes GET takes HEAD, and every path OPTIONS; another
-method is 405, with `Allow`. What can be asked again has an `ETag`: with it in `If-None-Match` the answer is 304 while
+method is 405, with `Allow`. A page of `/repos/` or `/builds/` whose list goes on leads there by a parameter `after`,
+which is for pages alone. What can be asked again has an `ETag`: with it in `If-None-Match` the answer is 304 while
 nothing has changed. Errors are problem documents (RFC 9457); those of `/api/` are JSON for who accepts it by name, and
 else text whose lines are comments. 503 says by `Retry-After` when to ask again, 429 until when nobody may log in."""
 

@@ -1,6 +1,7 @@
 """Who gets a page and who gets JSON where one path has both.
 
 A page is for who names HTML and likes it better than JSON, as browsers do. `*/*` names nothing, and `text/*` neither.
+Java names HTML for every program that does not say what it wants, and none of those is a browser.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,9 @@ from shaman.web.answers import told_by
 Handler = Callable[..., Awaitable[Response]]
 
 _HTML, _JSON = "text/html", "application/json"
+
+_JAVA = "text/html, image/gif, image/jpeg, *"
+"""What its HttpURLConnection sends begins so, in every version; the rest is `; q=.2, */*; q=.2` or `/*; q=0.2`."""
 
 
 def or_page(page: Handler) -> Callable[[Handler], Handler]:
@@ -59,7 +63,7 @@ def or_json(handler: Handler) -> Callable[[Handler], Handler]:
 def prefers_html(asked: Request | Websocket) -> bool:
     """Tell whether a client names HTML, and likes it better than JSON."""
     accept = asked.headers.get("Accept")
-    if accept is None or _HTML not in accept.lower():
+    if accept is None or _HTML not in accept.lower() or accept.startswith(_JAVA):
         return False
     return _named(asked, _HTML) > max(_named(asked, _JSON), _named(asked, "application/*"))
 

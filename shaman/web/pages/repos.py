@@ -7,10 +7,9 @@ import msgspec
 from quart import Response, request
 
 from shaman.checks import check_text
-from shaman.distros import canonical_arch
 from shaman.errors import NotFound
 from shaman.models import READY, Repo
-from shaman.search import ANY, LATEST, find_repos
+from shaman.search import ANY, LATEST, find_repos, pattern_of
 from shaman.store.recent import Line
 from shaman.store.repos import Pattern
 from shaman.web.context import shaman
@@ -156,14 +155,8 @@ def _status() -> str | None:
     return None if status.lower() == ANY else status
 
 
-def _pattern(distro: str | None = None, version: str | None = None, arch: str | None = None) -> Pattern:
-    distro = distro and distro.lower()
-    return Pattern(
-        status=_status(),
-        distro=distro,
-        version=version and shaman().releases.canonical(distro or "", version),
-        arch=arch and canonical_arch(arch),
-    )
+def _pattern(*built_for: str) -> Pattern:
+    return pattern_of(shaman().releases, _status(), *built_for)
 
 
 def _matches(line: Line, pattern: Pattern) -> bool:

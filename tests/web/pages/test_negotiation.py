@@ -7,6 +7,9 @@ from tests.web.pages.reading import BROWSER, SHA1, page, post_build, post_repo
 
 HTML, JSON, PROBLEM = "text/html; charset=utf-8", "application/json", "application/problem+json"
 
+JAVA = ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "text/html, image/gif, image/jpeg, */*; q=0.2")
+"""What Java's HttpURLConnection sends unless told otherwise, and so much that runs inside of Jenkins."""
+
 PATHS = ["/repos/", "/repos/ceph/", "/repos/ceph/main/", f"/repos/ceph/main/{SHA1}/centos/9/x86_64/"]
 
 
@@ -33,6 +36,8 @@ PATHS = ["/repos/", "/repos/ceph/", "/repos/ceph/main/", f"/repos/ceph/main/{SHA
         ("image/png", JSON, HTML),
         ("text/html;q=x", JSON, HTML),
         ("nonsense", JSON, HTML),
+        (JAVA[0], JSON, HTML),
+        (JAVA[1], JSON, HTML),
     ],
 )
 async def test_who_gets_what(http: httpx.AsyncClient, accept: str | None, repos: str, builds: str) -> None:
@@ -49,6 +54,14 @@ async def test_who_gets_what(http: httpx.AsyncClient, accept: str | None, repos:
         response = await http.get(path, headers=headers)
         assert (response.status_code, response.headers["Content-Type"]) == (200, builds)
         assert response.headers["Vary"] == "Accept"
+
+
+@pytest.mark.parametrize("accept", JAVA)
+async def test_an_error_is_no_page_for_java(http: httpx.AsyncClient, accept: str) -> None:
+    """It is a problem document, as for every program."""
+    for path in ("/repos/nothing/", "/nothing"):
+        response = await http.get(path, headers={"Accept": accept})
+        assert (response.status_code, response.headers["Content-Type"]) == (404, PROBLEM)
 
 
 async def test_the_memory_of_answers_never_mixes_the_two(http: httpx.AsyncClient) -> None:
