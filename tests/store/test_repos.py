@@ -247,8 +247,13 @@ async def test_concurrent_writers_of_one_record_all_succeed(store: Store) -> Non
     assert sorted(repo.archs) == sorted(["x86_64", *(f"arch{number}" for number in range(30))])
 
 
-async def test_a_crowd_of_writers_of_one_record_in_two_processes_gets_through(server_url: str) -> None:
+async def test_a_crowd_of_writers_of_one_record_in_two_processes_gets_through(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody is sent away because others write the same record."""
+    monkeypatch.setattr(
+        "shaman.store.repos.WRITE_ATTEMPTS", 16
+    )  # so that a small crowd is one, whose turns take no time
     stores = [Store(connect(server_url, 16), CONFIG, RELEASES) for _ in range(2)]
     async with connect(admin_url(server_url), 1) as admin:
         await admin.flushall()
