@@ -24,8 +24,8 @@ ANSWER_SECONDS = 30.0
 FIRST_PAUSE = 0.1
 """Seconds before a request is sent again; the next pauses are twice as long each."""
 
-LONGEST_PAUSE = 4.0
-"""Seconds: who waits for hours should come back soon after the server does."""
+LONGEST_PAUSE = 0.8
+"""Seconds: who waits for hours should know within one what was posted as soon as the server was back."""
 
 LONGEST_RETRY_AFTER = 60
 """Seconds that a server may send a client away for."""

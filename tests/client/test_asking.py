@@ -7,6 +7,7 @@ import pytest
 import trustme
 
 from shaman.client import Client, Invalid, NotFound, NotReady, PostedRepo, TooManyTries, Unauthorized, Unavailable
+from shaman.client.asking import Pauses
 from tests.backends import free_port
 from tests.client.scripted import away, hangs_up, says, scripted, sends
 from tests.client.test_client import REPO
@@ -134,6 +135,13 @@ async def test_who_cannot_be_trusted_is_not_waited_for(trusted: trustme.CA, faul
             for asked in (client.nodes(), client.wait("ceph", "main", 3600), anext(client.events())):
                 with pytest.raises(Unavailable, match=r"/: .*certificate verify failed|/events: .*verify failed"):
                     await asyncio.wait_for(asked, 20)
+
+
+def test_who_waits_comes_back_within_a_second_however_long_the_server_was_away() -> None:
+    """What was posted as soon as it was back is told then, too; only a server that asks for more has more."""
+    pauses = Pauses()
+    assert all(pauses.next(after) < 1 for after in (None, 1) * 50)
+    assert 8 < pauses.next(9) < 9
 
 
 async def test_a_wait_outlasts_every_trouble() -> None:
