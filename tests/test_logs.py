@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from shaman import logs
 from shaman.logs import Lines, Said, stamp
+from tests.backends import free_port
 from tests.cli.test_commands import run
 from tests.test_serve import ROOT, STOP_LIMIT, Service, environment, until
 
@@ -179,3 +181,21 @@ def test_a_service_whose_log_nobody_reads_goes_on(tmp_path: Path) -> None:
     finally:
         os.close(writer)
         os.close(unread)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_service_without_an_output_serves_all_the_same(tmp_path: Path, closed: str) -> None:
+    """It answers, and ends as it should."""
+    port = free_port()
+    told = f"exec {sys.executable} -m shaman serve --port {port} {closed}"
+    with subprocess.Popen(["/bin/sh", "-c", told], cwd=tmp_path, env=environment()) as process:
+        until(lambda: process.poll() is not None or is_healthy(port))
+        process.terminate()
+    assert process.returncode == 0
+
+
+def is_healthy(port: int) -> bool:
+    """Tell whether a service on this machine says so."""
+    with suppress(httpx.TransportError):
+        return httpx.get(f"http://127.0.0.1:{port}/_health/", trust_env=False).status_code == 204
+    return False

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -71,6 +72,9 @@ def commands(context: click.Context, url: str | None, patience: float) -> None:
 
 def main() -> None:
     """Run the command; an error of the registry is one line and exit code 1."""
+    for name in ("stdout", "stderr"):  # which Python leaves out when they are closed
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
     try:
         commands(prog_name="shaman")
     except (ShamanError, OSError) as error:

@@ -112,6 +112,7 @@ async def handle_http_error(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or 500)
     details = {
         HTTPStatus.NOT_FOUND: "there is no such path",
+        HTTPStatus.REQUEST_TIMEOUT: "the body did not come to its end in time",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is longer than 1 MiB",
     }
     if isinstance(error, MethodNotAllowed):

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from quart import Quart, Response, request
 
+from shaman.store import Store
 from shaman.web.connection import Connection
+from tests.conftest import basic, served
 
 SCOPE = {"type": "http", "method": "GET", "scheme": "http", "path": "/", "query_string": b"", "http_version": "1.1"}
 BODY = {"type": "http.request", "body": b"body", "more_body": False}
@@ -107,3 +109,18 @@ async def test_a_body_that_nobody_has_announced_is_read() -> None:
     client.scope |= {"method": "POST", "http_version": "2", "headers": []}
     await _app(asyncio.Event())(client.scope, client.receive, client.send)
     assert b"".join(message.get("body", b"") for message in client.told) == b"body"
+
+
+async def test_a_body_that_does_not_come_is_408(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer says what was not in time."""
+    monkeypatch.setattr("shaman.app.BODY_WAIT", 0.05)
+    login = f"Authorization: {basic('builder', 'secret')['Authorization']}"
+    head = f"POST /repos/ceph/ HTTP/1.1\r\nHost: shaman\r\nConnection: close\r\n{login}\r\nContent-Length: 9\r\n\r\n"
+    async with served(store) as url, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(head.encode() + b"{")
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"detail":"the body did not come to its end in time"' in answer
