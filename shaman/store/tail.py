@@ -52,8 +52,8 @@ class Tail:
         wakeups.on_change(self._note)
 
     def places(self, scope: str) -> dict[str, Id]:
-        """Return the places of the streams of a scope that is followed."""
-        return {scope: self._places[scope]} if scope else dict(self._places)
+        """Return the places of the streams of a scope that is followed; START of one that was not there at first."""
+        return {scope: self._places.get(scope, START)} if scope else dict(self._places)
 
     async def follow(self, scope: str) -> None:
         """Read what is new in a scope from now on. Raises Unavailable if the store is away."""

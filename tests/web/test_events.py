@@ -98,6 +98,17 @@ async def test_nodes_are_told(http: httpx.AsyncClient) -> None:
     assert (told.kind, told.data["host"], told.data["healthy"]) == ("node", "127.0.0.1:1", False)
 
 
+async def test_a_project_that_is_not_there_yet_is_listened_to_beside_all(http: httpx.AsyncClient, project: str) -> None:
+    """Its first record is told, also to who comes back."""
+    async with listening(http), listening(http, f"/events?project={project}") as stream:
+        begin = stream.id
+        await post(http, project)
+        first = await stream.next()
+        async with listening(http, f"/events?project={project}", Last_Event_ID=begin) as again:
+            assert (await again.next()).data == first.data
+    assert first.data["project"] == project
+
+
 @pytest.mark.parametrize("given", ["Last-Event-ID", "last_event_id"])
 async def test_whoever_comes_back_is_told_what_was_missed(http: httpx.AsyncClient, project: str, given: str) -> None:
     """From the id on, once each; also from the id that comes before any event."""
