@@ -57,12 +57,12 @@ class BuildMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.client: Redis = connect(self.url, 4) if self.url else FakeAsyncRedis(server=FakeServer())
-        self.store = Store(self.client, CONFIG, RELEASES)
+        self.admin: Redis = connect(admin_url(self.url), 4) if self.url else FakeAsyncRedis(server=FakeServer())
+        self.store = Store(connect(self.url, 4) if self.url else self.admin, CONFIG, RELEASES)
         # What makes it one and the same, as indexes of the lists above, beside each build.
         self.records: dict[int, tuple[tuple[Any, ...], Build]] = {}
         self.next_id = 1
-        self.run(self.client.flushall())
+        self.run(self.admin.flushall())
 
     def run(self, question: Awaitable[Result]) -> Result:
         """Wait for the store."""
@@ -70,8 +70,9 @@ class BuildMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Check every key, and let go."""
-        self.run(audit(self.client))
-        self.run(self.client.aclose())
+        self.run(audit(self.admin))
+        self.run(self.admin.aclose())
+        self.run(self.store.close())
         self.loop.close()
 
     def meant(self, ref: str, sha1: str, cell: int, flavor: int, url: str) -> int | None:
@@ -170,7 +171,7 @@ class BuildMachine(RuleBasedStateMachine):
 def test_the_store_tells_what_a_dict_would_tell(kind: str, request: pytest.FixtureRequest) -> None:
     """Any sequence of writes leaves store and dict telling the same."""
     machine = type("Machine", (BuildMachine,), {})
-    machine.url = admin_url(request.getfixturevalue("server_url")) if kind == "server" else None  # type: ignore[attr-defined]
+    machine.url = request.getfixturevalue("server_url") if kind == "server" else None  # type: ignore[attr-defined]
     run_state_machine_as_test(
         machine,
         settings=settings(

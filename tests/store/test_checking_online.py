@@ -95,10 +95,10 @@ async def test_what_was_answered_from_memory_is_asked_again_after_a_mend(store: 
         await asyncio.wait({listening})
 
 
-def reads_of(redis: Any) -> list[int]:
-    """Return a list that grows with each script that `redis` sends from now on, by the number of its keys."""
+def reads_of(client: Any) -> list[int]:
+    """Return a list that grows with each script that `client` sends from now on, by the number of its keys."""
     numbers: list[int] = []
-    pipeline = redis.pipeline
+    pipeline = client.pipeline
 
     def counted(*arguments: Any, **options: Any) -> Any:
         made = pipeline(*arguments, **options)
@@ -112,7 +112,7 @@ def reads_of(redis: Any) -> list[int]:
         made.execute_command = note
         return made
 
-    redis.pipeline = counted
+    client.pipeline = counted
     return numbers
 
 
@@ -125,7 +125,7 @@ async def test_no_step_is_long(store: Store, redis: Any) -> None:
     for first in range(0, len(posts), 50):
         await asyncio.gather(*posts[first : first + 50])
     before = await content(redis)
-    numbers = reads_of(redis)
+    numbers = reads_of(store._client)  # noqa: SLF001
     assert await faults_of(store) == []
     for name in (keys.rows("ceph", "same"), keys.cells("ceph", "same"), keys.modified("ceph"), keys.refs("ceph")):
         await redis.delete(name)

@@ -14,6 +14,7 @@ from shaman.store.connection import connect
 from shaman.store.repos import Outcome, Pattern
 from shaman.store.scripts import Scripts, Swap
 from shaman.store.swaps import swap_of
+from tests.backends import admin_url
 from tests.conftest import CONFIG, RELEASES
 from tests.store.audit import audit
 from tests.store.test_removals import NEWEST
@@ -105,11 +106,10 @@ async def test_a_late_creation_does_not_bring_back_what_retention_removed(
 async def test_a_full_store_takes_deletions(system_url: str, server_url: str, changes: dict[str, str]) -> None:
     """Deletions are what makes room: of what is there, and again of what has gone."""
     for url in (system_url, server_url):
-        client = connect(url, 4)
-        await client.flushall()
-        store = Store(client, CONFIG, RELEASES)
+        admin, store = connect(admin_url(url), 4), Store(connect(url, 4), CONFIG, RELEASES)
+        await admin.flushall()
         await store.repos.put("ceph", CREATION, RULES)
-        await client.config_set("maxmemory", "1")
+        await admin.config_set("maxmemory", "1")
         try:
             with pytest.raises(Unavailable):
                 await store.repos.put("ceph", replace(CREATION, chacra_url=URL + "2"), RULES)
@@ -117,6 +117,7 @@ async def test_a_full_store_takes_deletions(system_url: str, server_url: str, ch
                 await store.repos.put("ceph", replace(DELETION, **changes), RULES)
             assert await store.repos.find_sha1("ceph", "main", "a1", [Pattern()]) == []
         finally:
-            await client.config_set("maxmemory", "0")
-        await audit(client)
+            await admin.config_set("maxmemory", "0")
+        await audit(admin)
+        await admin.aclose()
         await store.close()

@@ -4,7 +4,6 @@ import random
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from shaman.store import Store, keys
 from tests.store.test_removals import build
@@ -78,10 +77,10 @@ async def test_a_sha1_is_found_as_long_as_something_is_of_it(store: Store) -> No
     assert await found(store, "abcd") == []
 
 
-async def test_a_lookup_is_one_round_trip(store: Store, redis: Redis) -> None:
+async def test_a_lookup_is_one_round_trip(store: Store) -> None:
     """Repos and builds are asked together."""
     await put(store, sha1="abcd1")
-    trips = trips_of(redis)
+    trips = trips_of(store._client)  # noqa: SLF001
     await found(store, "abcd")
     assert trips == [["ZRANGE", "ZRANGE"]]
 

@@ -19,6 +19,7 @@ from shaman.search import LATEST, Search, find_repos, parse_search, search
 from shaman.store import Store
 from shaman.store.connection import connect
 from shaman.store.repos import Outcome, Pattern
+from tests.backends import admin_url
 from tests.conftest import CONFIG, RELEASES
 from tests.store.audit import audit
 
@@ -53,11 +54,11 @@ class RepoMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.client: Redis = connect(self.url, 4) if self.url else FakeAsyncRedis(server=FakeServer())
-        self.store = Store(self.client, CONFIG, RELEASES)
+        self.admin: Redis = connect(admin_url(self.url), 4) if self.url else FakeAsyncRedis(server=FakeServer())
+        self.store = Store(connect(self.url, 4) if self.url else self.admin, CONFIG, RELEASES)
         self.records: dict[tuple[str, ...], Repo] = {}
         self.last: dict[str, Any] = {}
-        self.run(self.client.flushall())
+        self.run(self.admin.flushall())
 
     def run(self, question: Awaitable[Result]) -> Result:
         """Wait for the store."""
@@ -65,8 +66,9 @@ class RepoMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Check every key, and let go."""
-        self.run(audit(self.client))
-        self.run(self.client.aclose())
+        self.run(audit(self.admin))
+        self.run(self.admin.aclose())
+        self.run(self.store.close())
         self.loop.close()
 
     @rule(ref=refs, sha1=sha1s, cell=cells, arch=archs, flavor=flavors, status=statuses, url=urls)
