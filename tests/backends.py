@@ -25,6 +25,9 @@ from shaman.store.embedded import Embedded, find_binary
 STORES = ["cluster", "sentinel", "tls", "acl"]
 """What `--store` takes."""
 
+SUITES = {"store", "conformance", "pages", "test_events", "test_webhooks"}
+"""The folders and modules of tests that run with `--store`."""
+
 PATIENCE = 20
 """Seconds for servers to find each other; they take one or two."""
 
@@ -226,11 +229,11 @@ def admin_url(url: str) -> str:
 
 
 def asks_store(item: pytest.Function) -> bool:
-    """Tell whether a test is of those suites and asks the store that --store names."""
+    """Tell whether a test is of the SUITES and asks the store that --store names."""
     told = item.callspec.params if hasattr(item, "callspec") else {}
     asks = told.get("kind") == "server" or not {"redis", "http", "server_url"}.isdisjoint(item.fixturenames)
     return (
-        item.path.parent.name in {"store", "conformance"}
+        not SUITES.isdisjoint({item.path.parent.name, item.path.stem})
         and asks
         and not any(kind in told.values() for kind in ("fakeredis", "system"))
     )

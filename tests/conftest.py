@@ -69,7 +69,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep, with --store, the suites of the store and of conformance, and of them what asks a store."""
+    """Keep, with --store, the suites that shall run on every kind, and of them what asks a store."""
     if config.getoption("store"):
         items[:] = [item for item in items if isinstance(item, pytest.Function) and backends.asks_store(item)]
 
@@ -135,6 +135,14 @@ def system_url() -> Iterator[str]:
     """Start the server of the system for the whole run; each test empties it."""
     with backends.private_server("system") as url:
         yield url
+
+
+@pytest.fixture
+async def empty_url(server_url: str) -> str:
+    """Return the URL that shaman has of that server, which is empty."""
+    async with connect(backends.admin_url(server_url), 1) as admin:
+        await admin.flushall()
+    return server_url
 
 
 @contextlib.asynccontextmanager

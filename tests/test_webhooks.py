@@ -20,6 +20,7 @@ from shaman.sender import Sender
 from shaman.store import Store, keys
 from shaman.store.connection import connect
 from shaman.store.letters import Letter
+from tests.backends import admin_url
 from tests.conftest import CONFIG
 from tests.receiver import Receiver, fine, hang, hang_up, receiving, says
 from tests.web.workers import Worker, until, working
@@ -41,8 +42,8 @@ def hook(receiver: Receiver, name: str = "ci", **settings: object) -> Webhook:
 
 @pytest.fixture
 async def redis(server_url: str) -> AsyncIterator[Redis]:
-    """Return a client of an empty store."""
-    client = connect(server_url, 16)
+    """Return a client of an empty store that may do anything."""
+    client = connect(admin_url(server_url), 16)
     await client.flushall()
     yield client
     await client.flushall()

@@ -20,7 +20,7 @@ from shaman.store.told import Told, Wanted
 from tests.conftest import CONFIG, RELEASES, served
 from tests.receiver import LIMIT, Stream, listening
 from tests.test_serve import LOGIN, REPO, Service, until
-from tests.web.workers import Worker, working
+from tests.web.workers import Worker, cut_all, working
 
 BUILD = {"ref": "main", "sha1": "a0", "url": "https://jenkins.example.org/1/", "status": "started"}
 
@@ -174,22 +174,18 @@ async def test_a_head_has_the_headers_alone(http: httpx.AsyncClient) -> None:
 
 
 @pytest.fixture
-async def worker(server_url: str) -> AsyncIterator[Worker]:
+async def worker(empty_url: str) -> AsyncIterator[Worker]:
     """Return a worker on an empty store."""
-    client = connect(server_url, 16)
-    await client.flushall()
-    async with working(client) as worker:
+    async with working(connect(empty_url, 16)) as worker:
         yield worker
         await worker.store.feed.close()
         await worker.store.ping()
 
 
-async def test_silence_is_broken_by_comments(server_url: str, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silence_is_broken_by_comments(empty_url: str, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each with the id of now, so that who follows what is quiet does not come back with an old one."""
     monkeypatch.setattr(feed, "SILENCE", 0.05)
-    client = connect(server_url, 16)
-    await client.flushall()
-    store = Store(client, CONFIG, RELEASES)
+    store = Store(connect(empty_url, 16), CONFIG, RELEASES)
     async with served(store) as url, httpx.AsyncClient(base_url=url, auth=("builder", "secret")) as http:
         async with listening(http, f"/events?project={project}&ref=quiet") as stream:
             began = stream.id
@@ -200,11 +196,9 @@ async def test_silence_is_broken_by_comments(server_url: str, project: str, monk
     assert blocks[-1]["id"] != began
 
 
-async def test_a_client_that_goes_leaves_nothing_behind(server_url: str) -> None:
+async def test_a_client_that_goes_leaves_nothing_behind(empty_url: str) -> None:
     """However it goes."""
-    client = connect(server_url, 16)
-    await client.flushall()
-    store = Store(client, CONFIG, RELEASES)
+    store = Store(connect(empty_url, 16), CONFIG, RELEASES)
     async with served(store) as url:
         async with AsyncExitStack() as stack:
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=url))
@@ -321,7 +315,7 @@ async def test_lost_wake_ups_lose_no_event(worker: Worker, server_url: str) -> N
         for number in range(5):
             told = asyncio.ensure_future(anext(items))
             await asyncio.sleep(0)
-            await worker.store._client.client_kill_filter(_type="pubsub")  # noqa: SLF001
+            await cut_all(server_url)
             await other.post(sha1=f"a{number}")
             async with asyncio.timeout(LIMIT):
                 item = await told

@@ -10,7 +10,10 @@ from redis.asyncio import Redis
 
 from shaman.app import create_app
 from shaman.store import Store, keys
+from shaman.store.cluster import Cluster
+from shaman.store.connection import connect
 from shaman.tasks import end_task
+from tests.backends import admin_url
 from tests.conftest import CONFIG, RELEASES, basic
 from tests.store.trips import trips_of
 
@@ -98,3 +101,15 @@ async def until(happened: Any) -> None:
 async def cut(worker: Worker) -> None:
     """Cut the connections that wake-ups come on, of all workers."""
     await worker.store._client.client_kill_filter(_type="pubsub")  # noqa: SLF001 - only an administrator can
+
+
+async def cut_all(url: str) -> None:
+    """Cut the connections that wake-ups come on, at every node of a cluster."""
+    async with connect(admin_url(url), 1) as admin:
+        await admin.ping()  # so that a client of a cluster knows the nodes
+        nodes = (
+            [Redis(host=host, port=port) for host, port in admin.addresses] if isinstance(admin, Cluster) else [admin]
+        )
+        for node in nodes:
+            await node.client_kill_filter(_type="pubsub")
+            await node.aclose()
