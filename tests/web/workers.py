@@ -111,5 +111,7 @@ async def cut_all(url: str) -> None:
             [Redis(host=host, port=port) for host, port in admin.addresses] if isinstance(admin, Cluster) else [admin]
         )
         for node in nodes:
-            await node.client_kill_filter(_type="pubsub")
+            for client in await node.client_list(_type="pubsub"):
+                if not client["name"].startswith("sentinel-"):  # one that is cut off takes its master for dead
+                    await node.client_kill_filter(_id=client["id"])
             await node.aclose()
