@@ -46,6 +46,7 @@ async def test_a_cell_changes_as_soon_as_its_builder_posts(page: Page, builder: 
 async def test_a_change_is_told_to_who_cannot_see_it(page: Page, builder: httpx.AsyncClient) -> None:
     """What a cell has become is announced, politely."""
     await post(builder, "c" * 40, "ready")
-    await page.goto(f"/matrix/{PROJECT}/{REF}/", wait_until="load")
+    async with page.expect_response(lambda answer: "/events" in answer.url):
+        await page.goto(f"/matrix/{PROJECT}/{REF}/", wait_until="load")
     await post(builder, "d" * 40, "started")
     await expect(page.get_by_role("status")).to_contain_text("dddddddddd")

@@ -50,8 +50,10 @@ function follow(part, announce) {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
       if (!answer.ok) throw new Error(answer.status);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (show(page.getElementById("live"))) announce.textContent = told.slice(-3).join("; ") || "The table has changed";
+      const differs = show(page.getElementById("live"));
+      if (differs || told.length) announce.textContent = told.slice(-3).join("; ") || "The table has changed";
     } catch {
+      news.unshift(...told);
       setTimeout(changed, AGAIN);
     }
     reading = false;
