@@ -189,7 +189,7 @@ def test_the_service_runs_it_by_itself(tmp_path: Path) -> None:
                 until(lambda: killed not in processes() and len(service.workers()) == 2)  # noqa: B023 - called here
                 with Redis.from_url(Embedded(tmp_path / "var").url) as client:
                     client.pexpire(keys.RETAINING, 0)  # as if its time were over
-        assert "retention removed" in service.said()
+        until(lambda: "retention removed" in service.said())
         assert service.stop() == 0
 
 

@@ -224,7 +224,9 @@ async def test_a_new_webhook_begins_with_now(worker: Worker, redis: Redis, serve
         async with sending(server_url, hook(receiver), hook(other, "other")):
             await begun(worker.store)
             await worker.post(sha1="d3")
-            await until(lambda: receiver.sha1s == ["b1", "d3"] and other.sha1s == ["c2", "d3"])
+            await until(lambda: receiver.sha1s == ["b1", "d3"])
+            # Once more is allowed, where the sender before was stopped between the answer and the note of it.
+            await until(lambda: list(dict.fromkeys(other.sha1s)) == ["c2", "d3"])
 
 
 async def test_nothing_secret_is_told(worker: Worker, server_url: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -204,9 +204,12 @@ async def test_what_cannot_be_told_is_said(redis: Redis, wanted: Wanted, lost: s
             await redis.delete(keys.changes("ceph"))
         (gap,), cursor = await heard(store, wanted, cursor, 1)
         assert isinstance(gap, Gap)
-        await put(store, 4)
-        told, _ = await heard(store, wanted, cursor, 1)
-        assert sha1s(told) == ["a4"]
+        for number in (4, 5):
+            await put(store, number)
+            told, cursor = await heard(store, wanted, cursor, 1)
+            if not isinstance(told[0], Gap):  # which is told once more if nobody had read the stream in between
+                break
+        assert sha1s(told) == [f"a{number}"]
         await redis.delete(keys.changes("ceph"))  # as the audit could not read it
 
 

@@ -15,8 +15,8 @@ from shaman.store import keys
 from shaman.store.batches import Argument, Batches, Script
 from shaman.store.connection import ask
 
-LOOK = 100
-"""Reads in one step: under 1 ms of the store's time."""
+LOOK = 50
+"""Reads in one step: a hundred, of a sha1 with many repos, took up to 5.1 ms of the store's time."""
 
 SCAN = 100
 """Members read ahead in one step, such as documents."""
