@@ -11,6 +11,7 @@ from msgspec import Struct
 from shaman.checks import URL_LIMIT, whole_url
 from shaman.errors import Invalid
 from shaman.models import Build, Repo
+from shaman.search import LATEST
 from shaman.store import Store
 
 PAGES = {"repos": 6, "builds": 5, "matrix": 2}
@@ -18,8 +19,6 @@ PAGES = {"repos": 6, "builds": 5, "matrix": 2}
 
 SHA1 = 3
 """Names of a path with which a sha1 is named: project, ref, sha1."""
-
-_LATEST = "latest"
 
 
 class Hit(Struct, frozen=True, kw_only=True):
@@ -68,7 +67,7 @@ async def _find_page(store: Store, projects: Sequence[str], words: Sequence[str]
     if not words or not 0 < len(words) - 1 <= PAGES.get(words[0], 0) or words[1] not in projects:
         return []
     project, ref, sha1 = (*words[1 : 1 + SHA1], "", "", "")[:SHA1]
-    known = not ref or await store.finding.knows(project, ref, "" if sha1 == _LATEST else sha1)
+    known = not ref or await store.finding.knows(project, ref, "" if sha1 == LATEST else sha1)
     return [Hit(path=tuple(words), kind="page")] if known else []
 
 

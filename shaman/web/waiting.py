@@ -106,14 +106,14 @@ def _asked_to_wait(scope: Scope) -> tuple[float | None, bytes]:
     if scope["method"] not in {"GET", "HEAD"} or not can_wait(scope["path"]):
         return None, query
     parts = query.split(b"&")
-    asked = [part for part in parts if part.startswith(b"wait=")]
+    given = [part for part in parts if part.startswith(b"wait=")]
     try:
-        [seconds] = [float(unquote_to_bytes(part.removeprefix(b"wait="))) for part in asked]
+        [seconds] = [float(unquote_to_bytes(part.removeprefix(b"wait="))) for part in given]
     except ValueError:
         return None, query
     if not (math.isfinite(seconds) and seconds >= 0):
         return None, query
-    return seconds, b"&".join(part for part in parts if part not in asked)
+    return seconds, b"&".join(part for part in parts if part not in given)
 
 
 def _tells(start: Message, *, known: bool) -> bool:
